@@ -1,0 +1,271 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+)
+
+// Range is a run of records of one partition, in ascending offsets.
+type Range struct {
+	Topic     string
+	Partition int32
+	Records   []*Record
+}
+
+// First is the offset of the first record.
+func (r Range) First() int64 { return r.Records[0].Offset }
+
+// Last is the offset of the last record.
+func (r Range) Last() int64 { return r.Records[len(r.Records)-1].Offset }
+
+// Consumer says what to read and how much of it to gather before the handler is called.
+type Consumer struct {
+	// Group is the consumer group; instances of one group share the partitions.
+	Group string
+	// Topics to read, from their start when the group is new.
+	Topics []string
+	// MaxRecords and MaxBytes (of keys and values) end a batch early.
+	MaxRecords int
+	MaxBytes   int
+	// MaxWait is how long a batch may grow after its first record; 0 hands over what one poll brings.
+	MaxWait time.Duration
+}
+
+const (
+	sessionTimeout   = 45 * time.Second
+	rebalanceTimeout = 2 * time.Minute
+	// Fetched and not yet polled bytes of one consumer are bounded by fetchMaxBytes a broker.
+	fetchMaxBytes          = 32 << 20
+	fetchMaxPartitionBytes = 8 << 20
+)
+
+// Consume is the consume loop of every service. Each round:
+//
+//  1. gather records until the consumer's bounds are met. A crash here loses nothing: nothing is
+//     committed.
+//  2. call handle once with all of them. A crash here, or an error, repeats the batch from the last
+//     commit: handlers must bear redelivery.
+//  3. commit the offset after each range's last record. A crash before the broker has the commit
+//     repeats the batch, too.
+//
+// No rebalance takes a partition away between 1 and 3 unless the broker lost sight of this member; the
+// commit is then refused, the new owner repeats the batch, and Consume goes on with what it owns.
+//
+// When ctx ends, the batch in hand is finished within Config.StopGrace and committed, the group is
+// left, and Consume returns nil.
+func (c *Client) Consume(ctx context.Context, consumer Consumer, handle func(ctx context.Context, batch []Range) error) error {
+	client, err := c.open(consumer.Group,
+		kgo.ConsumerGroup(consumer.Group),
+		kgo.ConsumeTopics(consumer.Topics...),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.RebalanceTimeout(rebalanceTimeout),
+		kgo.FetchMaxBytes(fetchMaxBytes),
+		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
+		kgo.FetchMaxWait(500*time.Millisecond),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+	)
+	if err != nil {
+		return err
+	}
+	// CloseAllowingRebalance leaves the group, so the others take over at once.
+	defer client.CloseAllowingRebalance()
+
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.cfg.StopGrace, cancel) })
+	defer stop()
+
+	for ctx.Err() == nil {
+		batch, err := c.gather(ctx, client, consumer)
+		if err != nil {
+			return err
+		}
+		if len(batch) > 0 {
+			if err := handle(work, batch); err != nil {
+				return fmt.Errorf("handle batch of group %s: %w", consumer.Group, err)
+			}
+			if err := c.commit(work, client, consumer.Group, batch); err != nil {
+				return err
+			}
+			c.metrics.consumedBatch(consumer.Group, batch)
+		}
+		client.AllowRebalance()
+	}
+	return nil
+}
+
+// gather polls until the batch is as large or as old as the consumer allows. It returns what it has
+// when ctx ends.
+func (c *Client) gather(ctx context.Context, client *kgo.Client, consumer Consumer) ([]Range, error) {
+	var (
+		batch   []Range
+		records int
+		bytes   int
+		began   time.Time
+	)
+	for {
+		poll, cancel := ctx, context.CancelFunc(func() {})
+		if records > 0 {
+			poll, cancel = context.WithDeadline(ctx, began.Add(consumer.MaxWait))
+		}
+		fetches := client.PollRecords(poll, consumer.MaxRecords-records)
+		cancel()
+		if fetches.IsClientClosed() {
+			return nil, errStopped
+		}
+		if err := fetchError(fetches); err != nil {
+			return nil, fmt.Errorf("fetch for group %s: %w", consumer.Group, err)
+		}
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			if len(p.Records) == 0 {
+				return
+			}
+			if records == 0 {
+				began = time.Now()
+			}
+			records += len(p.Records)
+			for _, record := range p.Records {
+				bytes += len(record.Key) + len(record.Value)
+			}
+			batch = appendRange(batch, p.Topic, p.Partition, p.Records)
+			c.metrics.lag(consumer.Group, p.Topic, p.Partition, p.HighWatermark-p.Records[len(p.Records)-1].Offset-1)
+		})
+		full := records >= consumer.MaxRecords || (consumer.MaxBytes > 0 && bytes >= consumer.MaxBytes)
+		aged := records > 0 && time.Since(began) >= consumer.MaxWait
+		if full || aged || ctx.Err() != nil {
+			return batch, nil
+		}
+		if records == 0 {
+			// Nothing in hand: let a waiting rebalance go ahead.
+			client.AllowRebalance()
+		}
+	}
+}
+
+func appendRange(batch []Range, topic string, partition int32, records []*Record) []Range {
+	for i := range batch {
+		if batch[i].Partition == partition && batch[i].Topic == topic {
+			batch[i].Records = append(batch[i].Records, records...)
+			return batch
+		}
+	}
+	return append(batch, Range{Topic: topic, Partition: partition, Records: slices.Clone(records)})
+}
+
+// fetchError tells faults that end the consumer from those that pass: franz-go retries the latter by
+// itself and reports them only so that they can be seen.
+func fetchError(fetches kgo.Fetches) error {
+	for _, failed := range fetches.Errors() {
+		switch {
+		case errors.Is(failed.Err, context.Canceled), errors.Is(failed.Err, context.DeadlineExceeded):
+			// The poll's own deadline.
+		case kerr.IsRetriable(failed.Err):
+			// Leader moves and topics that are being created.
+		default:
+			return failed.Err
+		}
+	}
+	return nil
+}
+
+func (c *Client) commit(ctx context.Context, client *kgo.Client, group string, batch []Range) error {
+	offsets := make(map[string]map[int32]kgo.EpochOffset)
+	for _, r := range batch {
+		if offsets[r.Topic] == nil {
+			offsets[r.Topic] = make(map[int32]kgo.EpochOffset)
+		}
+		last := r.Records[len(r.Records)-1]
+		offsets[r.Topic][r.Partition] = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
+	}
+	var refused error
+	client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+		if err != nil {
+			refused = err
+			return
+		}
+		for _, topic := range resp.Topics {
+			for _, partition := range topic.Partitions {
+				if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+					refused = err
+				}
+			}
+		}
+	})
+	switch {
+	case refused == nil:
+		return nil
+	case lostOwnership(refused):
+		// Another member owns the partitions now and will repeat the batch.
+		c.metrics.lostCommits.WithLabelValues(group).Inc()
+		c.log.Warn("offset commit refused after a rebalance", zap.String("group", group), zap.Error(refused))
+		return nil
+	default:
+		return fmt.Errorf("commit offsets of group %s: %w", group, refused)
+	}
+}
+
+// lostOwnership owns the decision that a refused commit is a rebalance and no fault.
+func lostOwnership(err error) bool {
+	for _, lost := range []error{kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedMemberEpoch, kerr.StaleMemberEpoch} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
+}
+
+// Follow reads every partition of a topic from its start, without a group, until ctx ends, and then
+// returns nil. It is for topics that are state: each reader wants all of it. Records of one partition
+// come in order.
+func (c *Client) Follow(ctx context.Context, topic string, handle func(ctx context.Context, records []*Record) error) error {
+	return c.follow(ctx, topic, kgo.NewOffset().AtStart(), handle)
+}
+
+// Tail is Follow from the topic's end: only what is written from now on.
+func (c *Client) Tail(ctx context.Context, topic string, handle func(ctx context.Context, records []*Record) error) error {
+	return c.follow(ctx, topic, kgo.NewOffset().AtEnd(), handle)
+}
+
+func (c *Client) follow(ctx context.Context, topic string, from kgo.Offset, handle func(ctx context.Context, records []*Record) error) error {
+	client, err := c.open("follow-"+topic,
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(from),
+		kgo.FetchMaxBytes(fetchMaxBytes),
+		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
+		kgo.FetchMaxWait(100*time.Millisecond),
+	)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var records []*Record
+	for ctx.Err() == nil {
+		fetches := client.PollFetches(ctx)
+		if fetches.IsClientClosed() {
+			return errStopped
+		}
+		if err := fetchError(fetches); err != nil {
+			return fmt.Errorf("fetch %s: %w", topic, err)
+		}
+		records = records[:0]
+		fetches.EachRecord(func(record *Record) { records = append(records, record) })
+		if len(records) == 0 {
+			continue
+		}
+		if err := handle(ctx, records); err != nil {
+			return fmt.Errorf("follow %s: %w", topic, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// The topics of Parcours.
+const (
+	Touchpoints   = "touchpoints"
+	Rejected      = "touchpoints.rejected"
+	Identified    = "touchpoints.identified"
+	Enriched      = "touchpoints.enriched"
+	Evidence      = "identity.evidence"
+	IdentityMap   = "identity.map"
+	IdentityAudit = "identity.audit"
+	Attributes    = "attributes"
+)
+
+const (
+	day = 24 * time.Hour
+	// EvidencePartitions is fixed for ever: a workspace's evidence is found by hash modulo this number.
+	EvidencePartitions = 4
+)
+
+// policy is how the broker keeps a topic.
+type policy struct {
+	partitions int // 0 means Config.Partitions
+	configs    map[string]string
+}
+
+func deleteAfter(retention time.Duration) map[string]string {
+	return map[string]string{"cleanup.policy": "delete", "retention.ms": millis(retention)}
+}
+
+func compacted(extra map[string]string) map[string]string {
+	configs := map[string]string{"cleanup.policy": "compact"}
+	for key, value := range extra {
+		configs[key] = value
+	}
+	return configs
+}
+
+func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
+
+// policies are identity.md's and the retention promise of the quarantine.
+var policies = map[string]policy{
+	Touchpoints: {configs: deleteAfter(7 * day)},
+	Identified:  {configs: deleteAfter(7 * day)},
+	Enriched:    {configs: deleteAfter(7 * day)},
+	Rejected:    {configs: deleteAfter(90 * day)},
+	Evidence: {partitions: EvidencePartitions, configs: compacted(map[string]string{
+		"max.compaction.lag.ms": millis(7 * day), "delete.retention.ms": millis(7 * day), "segment.ms": millis(day),
+	})},
+	IdentityMap:   {configs: compacted(nil)},
+	IdentityAudit: {configs: deleteAfter(90 * day)},
+	Attributes:    {configs: compacted(nil)},
+}
+
+// EnsureTopics creates those of the topics that do not exist, with the policies of this package.
+// Existing topics are left as they are, but touchpoints topics must have equally many partitions.
+func (c *Client) EnsureTopics(ctx context.Context, topics ...string) error {
+	for _, topic := range topics {
+		kept, known := policies[topic]
+		if !known {
+			return fmt.Errorf("create topic %s: it is none of the topics of Parcours", topic)
+		}
+		partitions := kept.partitions
+		if partitions == 0 {
+			partitions = c.cfg.Partitions
+		}
+		configs := make(map[string]*string, len(kept.configs))
+		for key, value := range kept.configs {
+			configs[key] = kadm.StringPtr(value)
+		}
+		created, err := c.admin.CreateTopic(ctx, int32(partitions), int16(c.cfg.ReplicationFactor), configs, topic)
+		if err == nil {
+			err = created.Err
+		}
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return fmt.Errorf("create topic %s: %w", topic, err)
+		}
+	}
+	return c.checkPartitions(ctx, topics)
+}
+
+// checkPartitions holds what the anchor key promises: copies of one event meet in the same partition at
+// every stage, which needs equal partition counts.
+func (c *Client) checkPartitions(ctx context.Context, topics []string) error {
+	details, err := c.admin.ListTopics(ctx, topics...)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	want, of := 0, ""
+	for _, topic := range []string{Touchpoints, Identified, Enriched} {
+		detail, listed := details[topic]
+		if !listed || detail.Err != nil {
+			continue
+		}
+		have := len(detail.Partitions)
+		if want == 0 {
+			want, of = have, topic
+		}
+		if have != want {
+			return fmt.Errorf("topic %s has %d partitions and %s has %d: give them equally many", of, want, topic, have)
+		}
+	}
+	if detail, listed := details[Evidence]; listed && detail.Err == nil && len(detail.Partitions) != EvidencePartitions {
+		return fmt.Errorf("topic %s has %d partitions: it must have %d for ever", Evidence, len(detail.Partitions), EvidencePartitions)
+	}
+	return nil
+}
