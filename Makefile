@@ -1,0 +1,189 @@
+# The verbs of this repository. Each installs what it lacks, does nothing twice, and is quiet when all is well.
+# Everything lands in .cache/ and bin/; `make clean` removes both. `make help` lists the verbs.
+
+SHELL         := bash
+.SHELLFLAGS   := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS     += --no-print-directory --no-builtin-rules
+.DELETE_ON_ERROR:
+
+ROOT    := $(CURDIR)
+CACHE   := $(ROOT)/.cache
+BIN     := $(CACHE)/bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The modules are those of go.work; a test checks that these are all there are.
+MODULES := $(shell sed -n 's,^[[:space:]]*\./,,p' go.work)
+
+# Tools which the verbs install come first. A clone that belongs to another user has no readable git state, which would
+# fail every build: the version comes from the line above instead.
+export PATH    := $(BIN):$(PATH)
+export GOFLAGS := $(strip $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false)
+export GOLANGCI_LINT_CACHE ?= $(CACHE)/golangci-lint
+
+.PHONY: help
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+
+## ---- setting up ----------------------------------------------------------------------------------------------------
+
+.PHONY: go
+go:
+	@command -v go >/dev/null || { echo "Go is missing: install Go 1.26 or later from https://go.dev/dl/ and try again." >&2; exit 1; }
+
+.PHONY: setup
+setup: setup-engine setup-test setup-lint setup-kafka ## Install everything that any verb needs
+
+.PHONY: setup-engine
+setup-engine: ## Install the ClickHouse engine library into .cache/chdb
+	@command -v clickhouse >/dev/null || tools/npm-install embedded/chdb $(CACHE)/chdb
+
+.PHONY: setup-test
+setup-test: go setup-engine ## Install what the tests drive: SDKs, headless Chromium, kcat, curl
+	@tools/ensure "kcat=kcat" "curl=curl" "chromium|chromium-browser|google-chrome=chromium" "node=nodejs"
+	@tools/ensure-node $(BIN)
+	@tools/npm-install cmd/parcours/e2e/sdk $(CACHE)/sdk
+	@go list -deps -test work >/dev/null
+
+.PHONY: setup-lint
+setup-lint: $(BIN)/golangci-lint
+
+# One build of the linter, pinned in a module of its own so that its needs do not raise the versions of the product.
+$(BIN)/golangci-lint: tools/go.mod | go
+	@mkdir -p $(@D)
+	@echo "building golangci-lint ..." >&2
+	@cd tools && GOWORK=off go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+$(BIN)/benchstat: tools/go.mod | go
+	@mkdir -p $(@D)
+	@cd tools && GOWORK=off go build -o $@ golang.org/x/perf/cmd/benchstat
+	@touch $@
+
+.PHONY: setup-kafka
+setup-kafka: ## Fetch the jars of Apache Kafka into .cache/kafka
+	@tools/kafka/fetch $(CACHE)/kafka
+
+## ---- building and running ------------------------------------------------------------------------------------------
+
+# cgo stays off: the engine library is called without it, and one binary then runs wherever its libc is.
+.PHONY: build
+build: go ## Build bin/parcours
+	@mkdir -p bin
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/parcours ./cmd/parcours
+
+.PHONY: run
+run: setup-engine build ## Run the whole pipeline on this machine
+	@bin/parcours up
+
+.PHONY: demo
+demo: setup-engine build ## Simulate a week of a retailer and print the analysts' tables
+	@bin/parcours demo
+
+## ---- checking ------------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: go setup-lint check-format check-tidy check-generate check-vet $(MODULES:%=lint/%) ## Check format, tidiness, generated files, vet and lint: exactly what CI checks
+
+.PHONY: check-format
+check-format: setup-lint
+	@for module in $(MODULES); do (cd $$module && golangci-lint fmt --diff ./... ) || { echo "the lines above are not formatted: run 'make format'." >&2; exit 1; }; done
+
+.PHONY: check-tidy
+check-tidy: go $(MODULES:%=tidy-diff/%)
+	@tools/unchanged "the modules of go.work disagree: run 'make tidy'." go work sync
+
+.PHONY: check-generate
+check-generate: go
+	@tools/unchanged "generated files are out of date: run 'make generate'." go generate work
+
+.PHONY: check-vet
+check-vet: go
+	@go vet work
+
+.PHONY: format
+format: setup-lint ## Format the Go code
+	@for module in $(MODULES); do (cd $$module && golangci-lint fmt ./... ); done
+
+.PHONY: generate
+generate: go ## Write the generated files anew
+	@go generate work
+
+.PHONY: tidy
+tidy: go ## Make go.work, go.mod and go.sum agree
+	@go work sync
+	@for module in $(MODULES) tools tools/compose; do (cd $$module && GOWORK=off go mod tidy); done
+
+# One rule for each module: lint/internal, test/services/sink, tidy-diff/schemas ...
+define module-rules
+.PHONY: lint/$(1) test/$(1) tidy-diff/$(1)
+lint/$(1): setup-lint
+	@cd $(1) && golangci-lint run ./...
+test/$(1): setup-test
+	@cd $(1) && go test $$(TESTFLAGS) ./...
+tidy-diff/$(1): go
+	@cd $(1) && GOWORK=off go mod tidy -diff || { echo "$(1)/go.mod or go.sum is not tidy: run 'make tidy'." >&2; exit 1; }
+endef
+$(foreach module,$(MODULES),$(eval $(call module-rules,$(module))))
+
+## ---- testing -------------------------------------------------------------------------------------------------------
+
+# go test's own lines are the report, here and in CI. TESTFLAGS=-v shows each test and the backends it ran on.
+TESTFLAGS ?= -timeout 20m
+
+.PHONY: test
+test: setup-test ## Run every test: unit, property, golden end to end, embedded engine, stock SDKs
+	@go test $(TESTFLAGS) work
+
+.PHONY: test-race
+test-race: setup-test ## Run the short tests under the race detector
+	@tools/ensure "gcc|cc=gcc"
+	@CGO_ENABLED=1 go test $(TESTFLAGS) -race -short work
+
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: go ## Run every fuzz target for FUZZTIME (20s)
+	@tools/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: setup-engine $(BIN)/benchstat ## Run the benchmarks of bench/
+	@cd bench && go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: kafka
+kafka: go setup-kafka ## Run one real Apache Kafka on 127.0.0.1:9092, in the foreground
+	@mkdir -p $(BIN) && cd embedded && go build -o $(BIN)/kafka-node ./kafkanode/cmd/kafka-node
+	@exec $(BIN)/kafka-node --jars $(CACHE)/kafka/jars --data $(CACHE)/kafka/data --listen 127.0.0.1:9092 --pid-file $(CACHE)/kafka/pid
+
+.PHONY: kafka-stop
+kafka-stop: ## Stop what `make kafka` runs
+	@if [[ -f $(CACHE)/kafka/pid ]]; then kill "$$(cat $(CACHE)/kafka/pid)" 2>/dev/null || rm -f $(CACHE)/kafka/pid; fi
+
+.PHONY: test-kafka
+test-kafka: setup-test setup-kafka ## Run the end-to-end tests on a real Apache Kafka
+	@PARCOURS_TEST_KAFKA=process go test -count=1 -v $(TESTFLAGS) ./embedded/backend/... ./cmd/parcours/e2e/...
+
+## ---- containers ----------------------------------------------------------------------------------------------------
+
+.PHONY: up
+up: compose-secrets ## Run the pipeline on Kafka and ClickHouse in containers
+	@docker compose up --build --detach --wait
+
+.PHONY: down
+down: ## Stop the containers; their volumes stay
+	@docker compose down
+
+.PHONY: image
+image: ## Build the container image
+	@docker build --build-arg VERSION=$(VERSION) --tag parcours:$(VERSION) --tag parcours:latest .
+
+.PHONY: compose-secrets
+compose-secrets:
+	@deploy/compose/secrets
+
+.PHONY: compose-check
+compose-check: go compose-secrets ## Check docker-compose.yml with the compose tool, which needs no Docker daemon
+	@tools/compose/compose config --quiet
+
+.PHONY: clean
+clean: ## Remove what was built, fetched and cached
+	@if [[ -d .cache ]]; then chmod -R u+w .cache; fi
+	@rm -rf .cache bin
