@@ -1,0 +1,25 @@
+-- Traits, last write wins by field.
+
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE IF NOT EXISTS traits
+(
+    workspace    LowCardinality(String) COMMENT 'Tenant.',
+    anchor       UUID COMMENT 'Anchor of the event that stated the trait.',
+    field        LowCardinality(String) COMMENT 'Name of the trait.',
+    source       LowCardinality(String) COMMENT 'Emitter that stated it.',
+    value        String COMMENT 'Value: text as it is, anything else as JSON.',
+    event_id     UUID COMMENT 'Event that stated it.',
+    occurred_at  DateTime64(3, 'UTC') COMMENT 'When that event happened.',
+    received_at  DateTime64(3, 'UTC') COMMENT 'When the collector received it.',
+    version      UInt64 COMMENT 'Order of the values: time of the event, then its identity.',
+    _topic       LowCardinality(String) COMMENT 'Kafka topic the row came from.',
+    _partition   Int32 COMMENT 'Kafka partition the row came from.',
+    _offset      Int64 COMMENT 'Kafka offset the row came from.',
+    _produced_at DateTime64(3, 'UTC') COMMENT 'When the enricher wrote the event to Kafka.',
+    _ingested_at DateTime64(3, 'UTC') COMMENT 'When the sink sent the insert that carried the row.'
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (workspace, anchor, field, source)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'What is said of a customer, one value per anchor, field and source: the value with the greatest version holds. The view customers has the last of each field.';

@@ -1,0 +1,122 @@
+-- The single customer record: aggregated by anchor, then by the customer of now.
+
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE OR REPLACE VIEW customers
+(
+    workspace        LowCardinality(String) COMMENT 'Tenant.',
+    customer_id      UUID COMMENT 'Customer.',
+    first_seen       DateTime64(3, 'UTC') COMMENT 'First event.',
+    last_seen        DateTime64(3, 'UTC') COMMENT 'Last event.',
+    events           UInt64 COMMENT 'Events.',
+    channels         Array(String) COMMENT 'Channels used, sorted.',
+    sources          Array(String) COMMENT 'Emitters that saw the customer, sorted.',
+    identifier_types Array(String) COMMENT 'Kinds of identifier known, sorted.',
+    anchors          UInt64 COMMENT 'Anchors that make up the customer.',
+    known            Bool COMMENT 'Whether anything more than a cookie, a device or a ticket is known: an account, a card, an e-mail, a telephone or a payment reference.',
+    orders           UInt64 COMMENT 'Orders and tickets, cancelled ones left out.',
+    store_orders     UInt64 COMMENT 'Of these, placed in a shop.',
+    remote_orders    UInt64 COMMENT 'Of these, placed elsewhere than in a shop.',
+    first_order_at   Nullable(DateTime64(3, 'UTC')) COMMENT 'First order; null when there is none.',
+    last_order_at    Nullable(DateTime64(3, 'UTC')) COMMENT 'Last order; null when there is none.',
+    stores           Array(String) COMMENT 'Shops bought in, sorted.',
+    total            Decimal(38, 4) COMMENT 'Sum of net_total of the orders.',
+    revenue          Decimal(38, 4) COMMENT 'Sum of net_revenue of the orders.',
+    currency         LowCardinality(String) COMMENT 'Currency of the amounts; empty without orders or when there are several.',
+    traits           Map(String, String) COMMENT 'Last value of each trait, whatever the source.',
+    consent_at       Nullable(DateTime64(3, 'UTC')) COMMENT 'When consent was last stated; null when it never was.',
+    consent_granted  Array(String) COMMENT 'Purposes granted by the last statement.',
+    consent_denied   Array(String) COMMENT 'Purposes refused by the last statement.'
+)
+AS SELECT
+    c.workspace AS workspace,
+    c.customer_id AS customer_id,
+    c.first_seen AS first_seen,
+    c.last_seen AS last_seen,
+    c.events AS events,
+    c.channels AS channels,
+    c.sources AS sources,
+    c.identifier_types AS identifier_types,
+    c.anchors AS anchors,
+    CAST(hasAny(c.identifier_types, ['user_id', 'loyalty_card', 'email', 'email_canon', 'phone', 'payment_reference']), 'Bool') AS known,
+    b.orders AS orders,
+    b.store_orders AS store_orders,
+    b.orders - b.store_orders AS remote_orders,
+    if(b.orders > 0, b.first_order_at, NULL) AS first_order_at,
+    if(b.orders > 0, b.last_order_at, NULL) AS last_order_at,
+    b.stores AS stores,
+    b.total AS total,
+    b.revenue AS revenue,
+    if(length(b.currencies) = 1, b.currencies[1], '') AS currency,
+    t.traits AS traits,
+    if(c.consent.1, c.consent.2, NULL) AS consent_at,
+    c.consent.3 AS consent_granted,
+    c.consent.4 AS consent_denied
+FROM
+(
+    SELECT
+        a.workspace AS workspace,
+        dictGetOrDefault('parcours.identity_map_dict', 'canonical', (a.workspace, a.anchor), a.anchor) AS customer_id,
+        min(a.first_seen) AS first_seen,
+        max(a.last_seen) AS last_seen,
+        sum(a.events) AS events,
+        count() AS anchors,
+        arraySort(groupUniqArrayArray(a.channels)) AS channels,
+        arraySort(groupUniqArrayArray(a.sources)) AS sources,
+        arraySort(groupUniqArrayArray(a.identifier_types)) AS identifier_types,
+        argMax(a.consent, (a.consent.1, a.consent.2)) AS consent
+    FROM
+    (
+        SELECT
+            e.workspace AS workspace,
+            e.anchor AS anchor,
+            min(e.occurred_at) AS first_seen,
+            max(e.occurred_at) AS last_seen,
+            count() AS events,
+            groupUniqArray(toString(e.channel)) AS channels,
+            groupUniqArray(toString(e.source)) AS sources,
+            groupUniqArrayArray(arrayMap(x -> toString(x), e.`identifiers.type`)) AS identifier_types,
+            argMax((e.consent_stated, e.occurred_at, arrayMap(x -> toString(x), e.consent_granted), arrayMap(x -> toString(x), e.consent_denied)), (e.consent_stated, e.occurred_at, e.received_at, e.event_id)) AS consent
+        FROM parcours.events AS e
+        GROUP BY workspace, anchor
+    ) AS a
+    GROUP BY workspace, customer_id
+) AS c
+LEFT JOIN
+(
+    -- A refund of an order that was never seen lowers the amounts, and is no order.
+    WITH (o.status != 'cancelled' AND NOT (o.total = 0 AND o.refunded_total > 0)) AS counted
+    SELECT
+        o.workspace AS workspace,
+        o.customer_id AS customer_id,
+        countIf(counted) AS orders,
+        countIf(counted AND o.channel = 'store') AS store_orders,
+        minIf(o.occurred_at, counted) AS first_order_at,
+        maxIf(o.occurred_at, counted) AS last_order_at,
+        arraySort(groupUniqArrayIf(toString(o.store_id), counted AND o.store_id != '')) AS stores,
+        groupUniqArrayIf(toString(o.currency), counted) AS currencies,
+        sum(o.net_total) AS total,
+        sum(o.net_revenue) AS revenue
+    FROM parcours.orders AS o
+    GROUP BY workspace, customer_id
+) AS b ON b.workspace = c.workspace AND b.customer_id = c.customer_id
+LEFT JOIN
+(
+    SELECT
+        l.workspace AS workspace,
+        l.customer_id AS customer_id,
+        CAST(groupArray((l.field, l.value)), 'Map(String, String)') AS traits
+    FROM
+    (
+        SELECT
+            r.workspace AS workspace,
+            dictGetOrDefault('parcours.identity_map_dict', 'canonical', (r.workspace, r.anchor), r.anchor) AS customer_id,
+            toString(r.field) AS field,
+            argMax(r.value, r.version) AS value
+        FROM parcours.traits AS r
+        GROUP BY workspace, customer_id, field
+        ORDER BY field
+    ) AS l
+    GROUP BY workspace, customer_id
+) AS t ON t.workspace = c.workspace AND t.customer_id = c.customer_id
+COMMENT 'The single customer record: one row per customer of now, without contact values, which stand in contacts alone.';
