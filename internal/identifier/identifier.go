@@ -1,0 +1,264 @@
+// Package identifier turns the identifiers of a touchpoint into nodes: normalised, keyed hashes.
+//
+// It owns the spelling of identifiers. It promises that two spellings of one identifier are one node,
+// that the functions are pure and their results change only with [Version], and that nothing it returns
+// but [Identifiers.Normalise] shows a clear value. There is nothing to close.
+package identifier
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/maypok86/otter/v2"
+
+	"github.com/parcours-cdp/parcours/internal/workspace"
+	"github.com/parcours-cdp/parcours/schemas"
+)
+
+// Version of the normalisers. It goes with each piece of evidence, and changes with any change of a
+// result in testdata.
+const Version = 1
+
+// Reasons why an identifier is not used.
+const (
+	Blocked     = "blocked"
+	Invalid     = "invalid"
+	UnknownType = "unknown_type"
+)
+
+// Resolved is what an identifier of a touchpoint came to.
+type Resolved struct {
+	// Type of the identifier.
+	Type string
+	// Node is zero when there is a Reason.
+	Node uuid.UUID
+	// Rank and Class as configured for the type, worse for a weak value.
+	Rank  uint8
+	Class Class
+	// Derived is true for an identifier we made of the one before it (email_canon of email).
+	Derived bool
+	// Reason it is not used; empty when it is.
+	Reason string
+}
+
+// kind is a type of identifier, ready for use.
+type kind struct {
+	TypeConfig
+	name string
+	// blocked are the configured blocked values in this type's spelling.
+	blocked map[string]struct{}
+}
+
+// Identifiers knows a workspace's types, rules and key. It is safe for concurrent use.
+type Identifiers struct {
+	kinds  map[string]*kind
+	region string
+	mail   mailRules
+	hash   *hasher
+	phones *otter.Cache[string, parsedPhone]
+}
+
+// parsedPhone is an answer of the phone parser, which costs more than all the rest.
+type parsedPhone struct {
+	value, reason string
+	weak          bool
+}
+
+func normaliserNames() []string {
+	return []string{"exact", "device", "card", "email", "email_canon", "phone"}
+}
+
+// New prepares the identifiers of a workspace; types of cfg go over those of [DefaultConfig].
+func New(cfg Config, ws workspace.Config) (*Identifiers, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	key, err := ws.Key()
+	if err != nil {
+		return nil, err
+	}
+	s := &Identifiers{kinds: make(map[string]*kind), region: strings.ToUpper(ws.Region), mail: newMailRules(cfg), hash: newHasher(key)}
+	if cfg.PhoneCache > 0 {
+		s.phones, err = otter.New(&otter.Options[string, parsedPhone]{MaximumSize: cfg.PhoneCache})
+		if err != nil {
+			return nil, fmt.Errorf("open cache of phone numbers: %w", err)
+		}
+	}
+	for _, types := range []map[string]TypeConfig{DefaultConfig().Types, cfg.Types} {
+		for name, t := range types {
+			s.kinds[name] = &kind{TypeConfig: t, name: name}
+		}
+	}
+	for _, k := range s.kinds {
+		blocked := make(map[string]struct{}, 2*len(cfg.Blocked))
+		for _, raw := range cfg.Blocked {
+			blocked[strings.ToLower(raw)] = struct{}{}
+			if value, _, reason := s.normalise(k, raw); reason == "" {
+				blocked[value] = struct{}{}
+			}
+		}
+		k.blocked = blocked
+	}
+	return s, nil
+}
+
+// Rank of a type: 0 is the strongest, [NoRank] is not known.
+func (s *Identifiers) Rank(typ string) int {
+	k, known := s.kinds[typ]
+	if !known {
+		return NoRank
+	}
+	return k.Rank
+}
+
+// Normalise returns the one spelling of a value, or the reason why it is not used. The value is clear
+// personal data.
+func (s *Identifiers) Normalise(typ, raw string) (value, reason string) {
+	k, known := s.kinds[typ]
+	if !known {
+		return "", UnknownType
+	}
+	value, _, reason = s.normalise(k, raw)
+	return value, reason
+}
+
+// Node of one identifier, or the reason why it is not used.
+func (s *Identifiers) Node(typ, raw string) (node uuid.UUID, reason string) {
+	value, reason := s.Normalise(typ, raw)
+	if reason != "" {
+		return uuid.Nil, reason
+	}
+	return s.hash.node(typ, value), ""
+}
+
+// Resolve appends what each of the identifiers came to, in their order, each email_canon right after
+// its e-mail.
+func (s *Identifiers) Resolve(ids []schemas.Identifier, into []Resolved) []Resolved {
+	for _, id := range ids {
+		k, known := s.kinds[id.Type]
+		if !known {
+			into = append(into, Resolved{Type: id.Type, Rank: NoRank, Class: Inferred, Reason: UnknownType})
+			continue
+		}
+		value, weak, reason := s.normalise(k, id.Value)
+		if reason != "" {
+			into = append(into, Resolved{Type: k.name, Rank: uint8(k.Rank), Class: Class(k.Class), Reason: reason})
+			continue
+		}
+		into = append(into, s.resolved(k, value, weak))
+		if k.Normaliser == "email" {
+			if canon := s.mail.canon(value); canon != "" {
+				derived := s.resolved(s.kinds[EmailCanon], canon, weak)
+				derived.Derived = true
+				into = append(into, derived)
+			}
+		}
+	}
+	return into
+}
+
+func (s *Identifiers) resolved(k *kind, value string, weak bool) Resolved {
+	r := Resolved{Type: k.name, Node: s.hash.node(k.name, value), Rank: uint8(k.Rank), Class: Class(k.Class)}
+	if weak {
+		r.Rank += WeakRank
+		r.Class = Inferred
+	}
+	return r
+}
+
+// Anchor is the node of the strongest usable identifier: best rank, then smallest hash, so that the
+// order in which a sender lists them does not count. ok is false when none is usable.
+func (s *Identifiers) Anchor(ids []schemas.Identifier) (node uuid.UUID, typ string, ok bool) {
+	var room [8]Resolved
+	resolved := s.Resolve(ids, room[:0])
+	best := Strongest(resolved)
+	if best < 0 {
+		return uuid.Nil, "", false
+	}
+	return resolved[best].Node, resolved[best].Type, true
+}
+
+// Strongest is the index of the anchor; -1 when none is usable.
+func Strongest(resolved []Resolved) int {
+	best := -1
+	for i := range resolved {
+		if resolved[i].Reason == "" && (best < 0 || Stronger(&resolved[i], &resolved[best])) {
+			best = i
+		}
+	}
+	return best
+}
+
+// Stronger orders usable identifiers: rank, then hash.
+func Stronger(a, b *Resolved) bool {
+	if a.Rank != b.Rank {
+		return a.Rank < b.Rank
+	}
+	return bytes.Compare(a.Node[:], b.Node[:]) < 0
+}
+
+// normalise returns the value in its one spelling, and whether it is weak.
+func (s *Identifiers) normalise(k *kind, raw string) (value string, weak bool, reason string) {
+	switch k.Normaliser {
+	case "device":
+		value, reason = device(raw)
+	case "card":
+		value, reason = card(raw, k.Length, k.Check)
+	case "email", "email_canon":
+		value, weak, reason = s.email(k, raw)
+	case "phone":
+		value, weak, reason = s.phone(raw)
+	default:
+		value, reason = exact(raw)
+	}
+	if reason == Invalid && isNobody(raw) {
+		reason = Blocked // the more telling of the two: "null" is no malformed e-mail
+	}
+	if reason != "" {
+		return "", false, reason
+	}
+	if isNobody(value) || k.isBlocked(raw, value) {
+		return "", false, Blocked
+	}
+	return value, weak, ""
+}
+
+func (s *Identifiers) email(k *kind, raw string) (value string, weak bool, reason string) {
+	value, reason = email(raw)
+	if reason != "" {
+		return "", false, reason
+	}
+	weak = s.mail.weak(value)
+	if k.Normaliser == "email_canon" {
+		if canon := s.mail.canon(value); canon != "" {
+			value = canon
+		}
+	}
+	return value, weak, ""
+}
+
+func (s *Identifiers) phone(raw string) (value string, weak bool, reason string) {
+	if s.phones == nil || len(raw) > 64 {
+		return phone(raw, s.region)
+	}
+	if hit, ok := s.phones.GetIfPresent(raw); ok {
+		return hit.value, hit.weak, hit.reason
+	}
+	value, weak, reason = phone(raw, s.region)
+	// The key is copied: raw may be a window on a fetch buffer.
+	s.phones.Set(strings.Clone(raw), parsedPhone{value: value, weak: weak, reason: reason})
+	return value, weak, reason
+}
+
+func (k *kind) isBlocked(raw, value string) bool {
+	if len(k.blocked) == 0 {
+		return false
+	}
+	if _, blocked := k.blocked[value]; blocked {
+		return true
+	}
+	_, blocked := k.blocked[strings.ToLower(strings.TrimSpace(raw))]
+	return blocked
+}

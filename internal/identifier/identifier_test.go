@@ -1,0 +1,372 @@
+package identifier_test
+
+import (
+	"bufio"
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/parcours-cdp/parcours/internal/identifier"
+	"github.com/parcours-cdp/parcours/internal/workspace"
+	"github.com/parcours-cdp/parcours/schemas"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
+
+const (
+	keyA = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+	keyB = "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+)
+
+func shop(key string) workspace.Config {
+	ws := workspace.DefaultConfig()
+	ws.HashKey = key
+	return ws
+}
+
+func open(t testing.TB, cfg identifier.Config) *identifier.Identifiers {
+	t.Helper()
+	ids, err := identifier.New(cfg, shop(keyA))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// golden is the configuration of the golden files.
+func golden() identifier.Config {
+	cfg := identifier.DefaultConfig()
+	cfg.Blocked = []string{"caisse.lyon@enseigne.fr", "04 78 00 11 22", "MAGASIN-042"}
+	cfg.Types["ean_card"] = identifier.TypeConfig{Rank: 8, Class: 1, Normaliser: "card", Length: 13, Check: "ean13"}
+	cfg.Types["luhn_card"] = identifier.TypeConfig{Rank: 8, Class: 1, Normaliser: "card", Check: "luhn"}
+	return cfg
+}
+
+// TestGolden holds every result of the normalisers. Each line of testdata/*.txt is
+//
+//	type "input" -> "normal form" [weak] [canon "..."]   or   type "input" -> !reason
+//
+// Run with -rewrite after a wanted change, read the difference, and raise [identifier.Version].
+func TestGolden(t *testing.T) {
+	ids := open(t, golden())
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("golden files: found %d, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := answerAll(t, ids, want)
+			if *rewrite {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func answerAll(t *testing.T, ids *identifier.Identifiers, file []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	lines := bufio.NewScanner(bytes.NewReader(file))
+	for lines.Scan() {
+		line := lines.Text()
+		if line == "" || strings.HasPrefix(line, "#") {
+			fmt.Fprintln(&out, line)
+			continue
+		}
+		typ, rest, _ := strings.Cut(line, " ")
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		raw, err := strconv.Unquote(quoted)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		fmt.Fprintf(&out, "%s %s -> %s\n", typ, quoted, answer(ids, typ, raw))
+	}
+	return out.Bytes()
+}
+
+func answer(ids *identifier.Identifiers, typ, raw string) string {
+	value, reason := ids.Normalise(typ, raw)
+	if reason != "" {
+		return "!" + reason
+	}
+	text := strconv.QuoteToASCII(value)
+	if isPrintable(value) {
+		text = strconv.Quote(value)
+	}
+	resolved := ids.Resolve([]schemas.Identifier{{Type: typ, Value: raw}}, nil)
+	if resolved[0].Rank >= identifier.WeakRank {
+		text += " weak"
+	}
+	if len(resolved) == 2 {
+		text += " canon"
+	}
+	return text
+}
+
+func isPrintable(s string) bool { return strconv.Quote(s) == `"`+s+`"` }
+
+func TestSpellingsOfOneIdentifierAreOneNode(t *testing.T) {
+	ids := open(t, golden())
+	f := func(typ string, spellings ...string) {
+		t.Helper()
+		first, reason := ids.Node(typ, spellings[0])
+		if reason != "" {
+			t.Fatalf("%s %q: %s", typ, spellings[0], reason)
+		}
+		for _, spelling := range spellings[1:] {
+			if node, reason := ids.Node(typ, spelling); node != first || reason != "" {
+				t.Errorf("%s %q is not %q (%s)", typ, spelling, spellings[0], reason)
+			}
+		}
+	}
+	f("email", "jean.dupont@free.fr", " Jean.Dupont@FREE.fr ", "mailto:jean.dupont@free.fr", "<jean.dupont@free.fr>", "Jean Dupont <jean.dupont@free.fr>", "jean.dupont\u200b@free.fr")
+	f("email", "rene\u0301@café.fr", "rené@cafe\u0301.fr", "RENÉ@CAFÉ.FR", "rené@xn--caf-dma.fr")
+	f("email_canon", "jd@gmail.com", "j.d+promo@googlemail.com")
+	f("phone", "06 12 34 56 78", "+33612345678", "+33(0)6 12 34 56 78", "0033612345678", "06.12.34.56.78", "612345678", "33612345678", "tel:+33-6-12-34-56-78")
+	f("phone", "0692 12 34 56", "+262692123456", "+33692123456", "00262 692 12 34 56")
+	f("loyalty_card", "2990 1234 5678 9", "2990-1234-56789", "2990123456789")
+	f("ean_card", "2990123456786", "2 990123 456786")
+	f("device_id", "6D92078A-8246-4BA4-AE5B-76104861E7DC", "6d92078a-8246-4ba4-ae5b-76104861e7dc")
+}
+
+func TestOneValueOfTwoTypesIsTwoNodes(t *testing.T) {
+	ids := open(t, golden())
+	user, _ := ids.Node("user_id", "12345")
+	cookie, _ := ids.Node("anonymous_id", "12345")
+	if user == cookie {
+		t.Fatal("user_id and anonymous_id of one value are one node")
+	}
+	if lower, _ := ids.Node("user_id", "abc"); lower == must(t, ids, "user_id", "ABC") {
+		t.Fatal("user ids are case-sensitive")
+	}
+}
+
+func must(t *testing.T, ids *identifier.Identifiers, typ, raw string) uuid.UUID {
+	t.Helper()
+	node, reason := ids.Node(typ, raw)
+	if reason != "" {
+		t.Fatalf("%s %q: %s", typ, raw, reason)
+	}
+	return node
+}
+
+// The hash is a contract: customer ids rest on it for ever.
+func TestNodeIsTheKeyedHash(t *testing.T) {
+	// printf 'user_id\x1fu-1\x1f0' | openssl dgst -sha256 -mac HMAC -macopt hexkey:<keyA>
+	want := uuid.MustParse("aa6fb456-44a0-35db-8c03-7c96e461d664")
+	if got := must(t, open(t, golden()), "user_id", "u-1"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	other, err := identifier.New(golden(), shop(keyB))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := must(t, other, "user_id", "u-1"); got == want {
+		t.Error("another key gave the same node")
+	}
+}
+
+func TestAnchor(t *testing.T) {
+	ids := open(t, golden())
+	f := func(wantType, wantValue string, list ...schemas.Identifier) {
+		t.Helper()
+		for range list {
+			list = append(list[1:], list[0]) // the order does not count
+			node, typ, ok := ids.Anchor(list)
+			if wantType == "" {
+				if ok {
+					t.Errorf("%v: anchored by %s", list, typ)
+				}
+				continue
+			}
+			if !ok || typ != wantType || node != must(t, ids, wantType, wantValue) {
+				t.Errorf("%v: got %s, want %s %s", list, typ, wantType, wantValue)
+			}
+		}
+	}
+	id := func(typ, value string) schemas.Identifier { return schemas.Identifier{Type: typ, Value: value} }
+	f("user_id", "u1", id("anonymous_id", "c1"), id("user_id", "u1"), id("email", "a.b@free.fr"))
+	f("loyalty_card", "299", id("email", "a.b@free.fr"), id("loyalty_card", "299"), id("phone", "0612345678"))
+	f("anonymous_id", "c1", id("anonymous_id", "c1"), id("user_id", "null"))
+	f("anonymous_id", "c1", id("anonymous_id", "c1"), id("phone", "01 40 20 50 50"), id("email", "contact@mairie.fr"))
+	f("phone", "01 40 20 50 50", id("phone", "01 40 20 50 50"), id("email", "nul"))
+	f("till_record", "s1/r1/77", id("till_record", "s1/r1/77"), id("shoe_size", "43"))
+	f("", "", id("user_id", "undefined"), id("email", "null"), id("shoe_size", "43"))
+	f("", "")
+}
+
+func TestResolveKeepsOrderAndReasons(t *testing.T) {
+	ids := open(t, golden())
+	got := ids.Resolve([]schemas.Identifier{
+		{Type: "email", Value: "J.D+x@gmail.com"}, {Type: "shoe_size", Value: "43"}, {Type: "user_id", Value: "guest"},
+		{Type: "phone", Value: "12"}, {Type: "phone", Value: "0140205050"},
+	}, nil)
+	want := []identifier.Resolved{
+		{Type: "email", Node: must(t, ids, "email", "j.d+x@gmail.com"), Rank: 2, Class: identifier.Typed},
+		{Type: "email_canon", Node: must(t, ids, "email_canon", "jd@gmail.com"), Rank: 9, Class: identifier.Inferred, Derived: true},
+		{Type: "shoe_size", Rank: identifier.NoRank, Class: identifier.Inferred, Reason: identifier.UnknownType},
+		{Type: "user_id", Reason: identifier.Blocked},
+		{Type: "phone", Rank: 3, Class: identifier.Typed, Reason: identifier.Invalid},
+		{Type: "phone", Node: must(t, ids, "phone", "+33140205050"), Rank: 3 + identifier.WeakRank, Class: identifier.Inferred},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRank(t *testing.T) {
+	ids := open(t, golden())
+	order := []string{"user_id", "loyalty_card", "email", "phone", "payment_reference", "device_id", "anonymous_id", "till_record", "ean_card", "email_canon", "no_such_type"}
+	for i := 1; i < len(order); i++ {
+		if ids.Rank(order[i-1]) >= ids.Rank(order[i]) {
+			t.Errorf("%s goes not before %s", order[i-1], order[i])
+		}
+	}
+}
+
+func TestConfigRefuses(t *testing.T) {
+	f := func(want string, change func(*identifier.Config, *workspace.Config)) {
+		t.Helper()
+		cfg, ws := golden(), shop(keyA)
+		change(&cfg, &ws)
+		if _, err := identifier.New(cfg, ws); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+	set := func(change func(*identifier.TypeConfig)) func(*identifier.Config, *workspace.Config) {
+		return func(cfg *identifier.Config, _ *workspace.Config) {
+			typ := cfg.Types["ean_card"]
+			change(&typ)
+			cfg.Types["ean_card"] = typ
+		}
+	}
+	f("identifiers.types.ean_card.rank is 16", set(func(t *identifier.TypeConfig) { t.Rank = 16 }))
+	f("identifiers.types.ean_card.class is 4", set(func(t *identifier.TypeConfig) { t.Class = 4 }))
+	f("identifiers.types.ean_card.normaliser is \"soundex\"", set(func(t *identifier.TypeConfig) { t.Normaliser = "soundex" }))
+	f("identifiers.types.ean_card.length is -1", set(func(t *identifier.TypeConfig) { t.Length = -1 }))
+	f("identifiers.types.ean_card.check is \"crc\"", set(func(t *identifier.TypeConfig) { t.Check = "crc" }))
+	f("identifiers.types: type \"a b\"", func(c *identifier.Config, _ *workspace.Config) { c.Types["a b"] = c.Types["email"] })
+	f("identifiers.phone_cache is -1", func(c *identifier.Config, _ *workspace.Config) { c.PhoneCache = -1 })
+	f("identifiers.mail_providers[0].domains", func(c *identifier.Config, _ *workspace.Config) { c.MailProviders = []identifier.MailProvider{{}} })
+	f("workspace.hash_key is empty", func(_ *identifier.Config, ws *workspace.Config) { ws.HashKey = "" })
+}
+
+// Normal forms are fixed points: what was normalised once, by us or by a source that knows our rules,
+// stays the same node.
+func TestNormaliseIsIdempotent(t *testing.T) {
+	ids := open(t, golden())
+	types := []string{"user_id", "device_id", "loyalty_card", "luhn_card", "email", "email_canon", "phone"}
+	rapid.Check(t, func(t *rapid.T) {
+		typ := rapid.SampledFrom(types).Draw(t, "type")
+		var raw string
+		switch typ {
+		case "email", "email_canon":
+			raw = rapid.OneOf(rapid.String(), rapid.StringMatching(`[ <"]?[A-Za-zé\x{0301}İ.+'\x{200b}]{1,12}@[A-Za-zÉ\x{0301}-]{1,8}\.(fr|com|re)[ >".;]?`)).Draw(t, "raw")
+		case "phone":
+			raw = rapid.OneOf(rapid.String(), rapid.StringMatching(`(\+33|0033|\+262|0|)[ .(]?0?[1-9]([ .-]?[0-9]{2}){4}`)).Draw(t, "raw")
+		default:
+			raw = rapid.String().Draw(t, "raw")
+		}
+		checkIdempotent(t, ids, typ, raw)
+	})
+}
+
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func checkIdempotent(t failer, ids *identifier.Identifiers, typ, raw string) {
+	t.Helper()
+	once, reason := ids.Normalise(typ, raw)
+	if reason != "" {
+		if once != "" {
+			t.Fatalf("%s %q: refused as %s, yet %q", typ, raw, reason, once)
+		}
+		return
+	}
+	twice, reason := ids.Normalise(typ, once)
+	if reason != "" || twice != once {
+		t.Fatalf("%s %q: first %q, then %q (%s)", typ, raw, once, twice, reason)
+	}
+	if strings.ContainsRune(once, 0x1f) || once == "" {
+		t.Fatalf("%s %q: normal form %q would be ambiguous in the hash", typ, raw, once)
+	}
+}
+
+func FuzzNormalise(f *testing.F) {
+	ids := open(f, golden())
+	types := []string{"user_id", "device_id", "loyalty_card", "luhn_card", "email", "email_canon", "phone"}
+	for i, seed := range []string{"u1", "6D92078A-8246-4BA4-AE5B-76104861E7DC", "2990 1234", "4539 1488 0343 6467", `"Zoé" <MAILTO:zoé@Été.fr?subject=a>`, "j.d+x@gmail.com", "+33(0)612345678"} {
+		f.Add(uint8(i), seed)
+	}
+	f.Fuzz(func(t *testing.T, typ uint8, raw string) {
+		checkIdempotent(t, ids, types[int(typ)%len(types)], raw)
+	})
+}
+
+func TestHotPathAllocatesNothing(t *testing.T) {
+	ids := open(t, golden())
+	f := func(typ, raw string) {
+		t.Helper()
+		must(t, ids, typ, raw)
+		if allocs := testing.AllocsPerRun(200, func() { ids.Node(typ, raw) }); allocs > 0 {
+			t.Errorf("%s: %.1f allocations", typ, allocs)
+		}
+	}
+	f("user_id", "8f14e45f-ceea-467f-a5b6-2a3c1d7b8f9e")
+	f("anonymous_id", "8f14e45f-ceea-467f-a5b6-2a3c1d7b8f9e")
+	f("email", "camille.martin@orange.fr")
+	f("loyalty_card", "2990123456789")
+	f("phone", "06 12 34 56 78")
+}
+
+func BenchmarkNode(b *testing.B) {
+	ids := open(b, golden())
+	for _, c := range []struct{ name, typ, raw string }{
+		{"user_id", "user_id", "8f14e45f-ceea-467f-a5b6-2a3c1d7b8f9e"},
+		{"email", "email", "camille.martin@orange.fr"},
+		{"email_repaired", "email", " Camille.Martin@Orange.FR"},
+		{"email_idna", "email", "zoé@été.fr"},
+		{"phone_cached", "phone", "06 12 34 56 78"},
+		{"card", "loyalty_card", "2990123456789"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				ids.Node(c.typ, c.raw)
+			}
+		})
+	}
+	uncached := golden()
+	uncached.PhoneCache = 0
+	ids = open(b, uncached)
+	b.Run("phone_parsed", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			ids.Node("phone", "06 12 34 56 78")
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package identifier
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// overseas are tried after FR: numbers of the French overseas departments, dialled as at home, are not
+// valid in metropolitan France.
+var overseas = []string{"RE", "GP", "MQ", "GF", "YT"}
+
+// neverPersonal are numbers that one calls and nobody has.
+var neverPersonal = []phonenumbers.PhoneNumberType{
+	phonenumbers.TOLL_FREE, phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST, phonenumbers.UAN, phonenumbers.VOICEMAIL,
+}
+
+// phone writes a number in E.164. Weak numbers are those of a household.
+func phone(raw, region string) (value string, weak bool, reason string) {
+	text, ok := clean(raw)
+	if !ok {
+		return "", false, Invalid
+	}
+	text = strings.TrimPrefix(strings.ToLower(text), "tel:")
+	digits := 0
+	for _, r := range text {
+		switch {
+		case unicode.IsLetter(r):
+			return "", false, Invalid // vanity numbers, extensions and sentences
+		case unicode.IsDigit(r):
+			digits++
+		}
+	}
+	// Shorter ones are short codes, longer ones are not in E.164; neither is worth a parse.
+	if digits < 6 || digits > 18 {
+		return "", false, Invalid
+	}
+	number := parsePhone(text, region)
+	if number == nil {
+		if fictional(text) {
+			return "", false, Blocked
+		}
+		return "", false, Invalid
+	}
+	national := phonenumbers.GetNationalSignificantNumber(number)
+	kind := phonenumbers.GetNumberType(number)
+	if fictional(national) || slices.Contains(neverPersonal, kind) {
+		return "", false, Blocked
+	}
+	weak = kind == phonenumbers.FIXED_LINE || kind == phonenumbers.VOIP
+	return phonenumbers.Format(number, phonenumbers.E164), weak, ""
+}
+
+// parsePhone returns the number in the region or, for France, overseas; nil if it is valid in none.
+func parsePhone(text, region string) *phonenumbers.PhoneNumber {
+	number, err := phonenumbers.Parse(text, region)
+	if err == nil && phonenumbers.IsValidNumber(number) {
+		return number
+	}
+	if region != "FR" || err != nil {
+		return nil
+	}
+	// +33 692 12 34 56 is how tills write a number of Reunion: what follows 33 is tried at home.
+	if number.GetCountryCode() == 33 {
+		text = "0" + phonenumbers.GetNationalSignificantNumber(number)
+	}
+	for _, region := range overseas {
+		if number, err := phonenumbers.Parse(text, region); err == nil && phonenumbers.IsValidNumber(number) {
+			return number
+		}
+	}
+	return nil
+}
+
+// fictional tells numbers typed to get past a form: one digit all along after the prefix (0600000000),
+// or the keyboard's row (0123456789).
+func fictional(number string) bool {
+	var digits []byte
+	for i := range len(number) {
+		if number[i] >= '0' && number[i] <= '9' {
+			digits = append(digits, number[i])
+		}
+	}
+	text := string(digits)
+	if strings.HasSuffix(text, "123456789") && len(text) <= 10 {
+		return true
+	}
+	return len(text) >= 8 && sameByte(text[len(text)-8:])
+}
