@@ -25,7 +25,11 @@ func NewDecoder(writerSchema string) (*Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := planRecord(writer, known().enriched, nil)
+	own, err := known()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := planRecord(writer, own.enriched, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -93,13 +97,17 @@ type Selection struct {
 // "context.user_agent" (but not of the items of an array, which are selected whole). It fails for a name that is not in
 // our schema; a field that only the writer lacks is zeroed.
 func (d *Decoder) Select(fields ...string) (*Selection, error) {
+	own, err := known()
+	if err != nil {
+		return nil, err
+	}
 	root := &wanted{}
 	for i, path := range fields {
-		if err := root.add(known().enriched, path, i); err != nil {
+		if err := root.add(own.enriched, path, i); err != nil {
 			return nil, err
 		}
 	}
-	plan, err := planRecord(d.writer, known().enriched, root)
+	plan, err := planRecord(d.writer, own.enriched, root)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +169,11 @@ func NewRejectedDecoder(writerSchema string) (*RejectedDecoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := planRecord(writer, known().rejected, nil)
+	own, err := known()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := planRecord(writer, own.rejected, nil)
 	if err != nil {
 		return nil, err
 	}

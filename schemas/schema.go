@@ -31,16 +31,25 @@ var (
 )
 
 // TouchpointSchema is the schema of the topic touchpoints: compact JSON with all docs and field properties.
-func TouchpointSchema() string { return known().touchpointText }
+func TouchpointSchema() string { return compact(touchpointSource) }
 
 // IdentifiedTouchpointSchema is the schema of the topic touchpoints.identified.
-func IdentifiedTouchpointSchema() string { return known().identifiedText }
+func IdentifiedTouchpointSchema() string { return compact(identifiedSource) }
 
 // EnrichedTouchpointSchema is the schema of the topic touchpoints.enriched.
-func EnrichedTouchpointSchema() string { return known().enrichedText }
+func EnrichedTouchpointSchema() string { return compact(enrichedSource) }
 
 // RejectedTouchpointSchema is the schema of the topic touchpoints.rejected.
-func RejectedTouchpointSchema() string { return known().rejectedText }
+func RejectedTouchpointSchema() string { return compact(rejectedSource) }
+
+// compact cannot fail on the texts that are compiled in; were one no JSON, the registry would say so of it.
+func compact(source string) string {
+	text, err := avsc.Compact(source)
+	if err != nil {
+		return source
+	}
+	return text
+}
 
 // ExtendIdentified returns the schema that identity writes when it reads inputSchema: all fields of the input, also
 // those this version does not know, then identity's own.
@@ -54,28 +63,13 @@ func ExtendEnriched(inputSchema string) (string, error) {
 	return avsc.Extend(inputSchema, enrichedSuffix, identifiedRecord)
 }
 
-// ownSchemas are the schemas of this version. The enriched record holds the fields of all stages.
-type ownSchemas struct {
-	touchpointText, identifiedText, enrichedText, rejectedText string
-	enriched, rejected                                         *avsc.Type
-}
+// ownSchemas are the records that bodies are decoded into. The enriched one holds the fields of all stages.
+type ownSchemas struct{ enriched, rejected *avsc.Type }
 
-// known reads the schemas that are compiled in. They cannot be wrong in a build that passed its tests, so a fault there
-// is a panic.
-var known = sync.OnceValue(func() *ownSchemas {
-	return &ownSchemas{
-		touchpointText: must(avsc.Compact(touchpointSource)),
-		identifiedText: must(avsc.Compact(identifiedSource)),
-		enrichedText:   must(avsc.Compact(enrichedSource)),
-		rejectedText:   must(avsc.Compact(rejectedSource)),
-		enriched:       must(avsc.Parse(enrichedSource)),
-		rejected:       must(avsc.Parse(rejectedSource)),
+var known = sync.OnceValues(func() (own ownSchemas, err error) {
+	if own.enriched, err = avsc.Parse(enrichedSource); err != nil {
+		return own, err
 	}
+	own.rejected, err = avsc.Parse(rejectedSource)
+	return own, err
 })
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
