@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/parsers/yaml"
@@ -93,7 +94,7 @@ func decode(k *koanf.Koanf, section Section) error {
 		WeaklyTypedInput: true,
 		TagName:          "koanf",
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
-			mapstructure.StringToTimeDurationHookFunc(),
+			duration,
 			mapstructure.StringToSliceHookFunc(","),
 			mapstructure.TextUnmarshallerHookFunc(),
 		),
@@ -102,6 +103,19 @@ func decode(k *koanf.Koanf, section Section) error {
 		return fmt.Errorf("read configuration section %s: %w", section.Name, err)
 	}
 	return nil
+}
+
+// duration reads a duration and, unlike mapstructure's own hook, names the value it cannot read.
+func duration(_, to reflect.Type, value any) (any, error) {
+	text, isText := value.(string)
+	if to != reflect.TypeFor[time.Duration]() || !isText {
+		return value, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no duration: write it as 500ms, 5s or 2h", text)
+	}
+	return d, nil
 }
 
 // keys are the dotted keys of a configuration struct, in its order.

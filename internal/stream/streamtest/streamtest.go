@@ -40,7 +40,13 @@ func Config(brokers []string) stream.Config {
 // Client connects to the brokers; it is closed with the test.
 func Client(t testing.TB, brokers []string) *stream.Client {
 	t.Helper()
-	client, err := stream.Connect(Config(brokers), zaptest.NewLogger(t), prometheus.NewRegistry())
+	return Connect(t, Config(brokers))
+}
+
+// Connect connects with the configuration; the client is closed with the test.
+func Connect(t testing.TB, cfg stream.Config) *stream.Client {
+	t.Helper()
+	client, err := stream.Connect(cfg, zaptest.NewLogger(t), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
