@@ -107,6 +107,7 @@ func (d *Decoder) Select(fields ...string) (*Selection, error) {
 			return nil, err
 		}
 	}
+	root.spread()
 	plan, err := planRecord(d.writer, own.enriched, root)
 	if err != nil {
 		return nil, err
@@ -141,6 +142,14 @@ func (w *wanted) add(record *avsc.Type, path string, mark int) error {
 	w.whole = true
 	w.marks = append(w.marks, mark)
 	return nil
+}
+
+// spread makes what is inside of a whole field whole as well.
+func (w *wanted) spread() {
+	for _, inside := range w.fields {
+		inside.whole = inside.whole || w.whole
+		inside.spread()
+	}
 }
 
 // Decode reads the selected fields of a body into a record, and leaves its other fields as they are. Reading stops

@@ -26,24 +26,22 @@ const problemTrailing = "the body goes on after the last field; it was written w
 
 // diagnose names the field of a fault. Decoders run without names; a fault is rare enough to walk the body again.
 func diagnose(writer *avsc.Type, r *reader) error {
-	w := walker{reader: reader{buf: r.buf}, at: r.at}
+	w := walker{reader: reader{buf: r.buf}, at: r.at, leaves: map[*avsc.Type][]skipStep{}}
 	w.walk(writer, "")
 	return &DecodeError{Record: writer.ShortName(), Field: w.path, Offset: r.at, Problem: r.problem}
 }
 
-// walker passes over a body value by value until it has passed the byte at.
+// walker passes over a body value by value until it has passed the byte at. It goes no deeper than the reader that
+// found the fault did.
 type walker struct {
 	reader
-	at    int
-	path  string
-	found bool
+	at     int
+	path   string
+	found  bool
+	leaves map[*avsc.Type][]skipStep
 }
 
 func (w *walker) walk(t *avsc.Type, path string) {
-	if w.depth++; w.depth > 2*maxSkipDepth {
-		w.path, w.found = path, true
-	}
-	defer func() { w.depth-- }()
 	switch t.Kind {
 	case avsc.Record:
 		for i := 0; i < len(t.Fields) && !w.found; i++ {
@@ -67,7 +65,12 @@ func (w *walker) walk(t *avsc.Type, path string) {
 	case avsc.Array, avsc.Map:
 		w.blocks(t, path)
 	default:
-		w.skip(compileSkip(t))
+		steps, ok := w.leaves[t]
+		if !ok {
+			steps = compileSkip(t)
+			w.leaves[t] = steps
+		}
+		w.skip(steps)
 		w.stop(path)
 	}
 }

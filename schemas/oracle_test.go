@@ -5,7 +5,6 @@ import (
 	"math/big"
 	"reflect"
 	"strings"
-	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -19,7 +18,7 @@ import (
 
 var equalValues = []cmp.Option{cmpopts.EquateEmpty(), cmpopts.EquateNaNs()}
 
-func newOracle(t testing.TB, schema string) *goavro.Codec {
+func newOracle(t rapid.TB, schema string) *goavro.Codec {
 	t.Helper()
 	codec, err := goavro.NewCodec(schema)
 	if err != nil {
@@ -103,11 +102,16 @@ func fieldByAvroName(v reflect.Value, name string) (reflect.Value, bool) {
 			}
 			continue
 		}
-		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
+		if avroName(f) == name {
 			return v.Field(i), true
 		}
 	}
 	return reflect.Value{}, false
+}
+
+func avroName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
 }
 
 func noExtra(t *avsc.Type) any { panic(fmt.Sprintf("no value for %s", t)) }

@@ -13,6 +13,8 @@ const (
 	skipUnion                   // a branch number, then the steps of that branch
 	skipBlocks                  // an array or map, with the steps of one item
 	skipRef                     // a record that contains itself
+
+	lastRun = skipBools // the kinds up to here are runs: n values in a row
 )
 
 // skipStep passes over values of the writer that nobody asked for. Records are flattened and neighbours of one kind
@@ -77,23 +79,24 @@ func (c *skipper) record(steps []skipStep, t *avsc.Type) []skipStep {
 	}
 	body := new([]skipStep)
 	c.open[t] = body
-	flat := steps
-	for i := range t.Fields {
-		flat = c.add(flat, t.Fields[i].Type)
-	}
-	delete(c.open, t)
-	if !c.used[t] {
-		return flat
-	}
-	// Something inside refers to this record: what was added after the callers' steps is its body.
-	c.open[t] = body
 	for i := range t.Fields {
 		*body = c.add(*body, t.Fields[i].Type)
 	}
 	delete(c.open, t)
-	return append(steps, skipStep{kind: skipRef, ref: body})
+	if c.used[t] {
+		return append(steps, skipStep{kind: skipRef, ref: body})
+	}
+	for _, s := range *body {
+		if s.kind <= lastRun {
+			steps = join(steps, s.kind, s.n)
+		} else {
+			steps = append(steps, s)
+		}
+	}
+	return steps
 }
 
+// join adds a run to the steps; two runs of one kind are one.
 func join(steps []skipStep, kind skipKind, n int) []skipStep {
 	if last := len(steps) - 1; last >= 0 && steps[last].kind == kind {
 		steps[last].n += n
@@ -150,7 +153,9 @@ func (r *reader) skip(steps []skipStep) {
 			branch := r.long()
 			if uint64(branch) >= uint64(len(s.branches)) {
 				r.fail(at, problemUnion)
-				return
+			}
+			if r.failed() {
+				return // branch 0 of a record that contains itself would go on
 			}
 			r.skip(s.branches[branch])
 		case skipBlocks:

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,3 +40,25 @@ type Optional[T any] struct {
 
 // Some returns an Optional that holds v.
 func Some[T any](v T) Optional[T] { return Optional[T]{Value: v, Valid: true} }
+
+// IsZero reports whether the value is missing, for "omitzero" in JSON.
+func (o Optional[T]) IsZero() bool { return !o.Valid }
+
+// MarshalJSON writes the value, or null.
+func (o Optional[T]) MarshalJSON() ([]byte, error) {
+	if !o.Valid {
+		return []byte("null"), nil
+	}
+	return json.Marshal(o.Value)
+}
+
+// MarshalText writes RFC 3339 in UTC, with milliseconds.
+func (m Millis) MarshalText() ([]byte, error) {
+	return m.Time().AppendFormat(nil, "2006-01-02T15:04:05.000Z07:00"), nil
+}
+
+// MarshalText writes year-month-day.
+func (d Date) MarshalText() ([]byte, error) { return d.Time().AppendFormat(nil, time.DateOnly), nil }
+
+// MarshalJSON writes an exact JSON number.
+func (d Decimal) MarshalJSON() ([]byte, error) { return d.append(nil), nil }

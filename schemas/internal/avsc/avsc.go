@@ -103,14 +103,43 @@ func (t *Type) String() string {
 // that the caller checks schemas with.
 func Parse(text string) (*Type, error) {
 	p := parser{named: map[string]*Type{}}
-	return p.parse(json.RawMessage(text), "")
+	return p.schema(text)
 }
 
 // ParseWith reads a schema that refers to named types of known, as a suffix does.
 func ParseWith(text string, known *Type) (*Type, error) {
 	p := parser{named: map[string]*Type{}}
 	p.learn(known)
-	return p.parse(json.RawMessage(text), "")
+	return p.schema(text)
+}
+
+func (p *parser) schema(text string) (*Type, error) {
+	t, err := p.parse(json.RawMessage(text), "")
+	if err != nil {
+		return nil, err
+	}
+	for _, named := range p.named {
+		if err := finite(named, map[*Type]bool{}); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// finite refuses a record that holds itself with no union, array or map between: it would have no end, and neither would
+// a walk of its fields.
+func finite(t *Type, above map[*Type]bool) error {
+	if above[t] {
+		return fmt.Errorf("read schema: record %s holds itself without end", t.Name)
+	}
+	above[t] = true
+	defer delete(above, t)
+	for i := range t.Fields {
+		if err := finite(t.Fields[i].Type, above); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type parser struct {

@@ -118,6 +118,6 @@ func fields(p *printer, list []avsc.Field) {
 			note = " Pseudonym."
 		}
 		p.line("// %s%s", f.Doc, note)
-		p.line("%s %s `json:\"%s,omitzero\"`", goName(f.Name), goType(f.Type), f.Name)
+		p.line("%s %s `json:\"%s,omitempty,omitzero\"`", goName(f.Name), goType(f.Type), f.Name)
 	}
 }
