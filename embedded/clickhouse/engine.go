@@ -61,6 +61,13 @@ func RunEngine(ctx context.Context, cfg EngineConfig) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	reloads := make(chan struct{})
+	reloadCtx, stopReloads := context.WithCancel(ctx)
+	go func() {
+		defer close(reloads)
+		e.reloadDictionaries(reloadCtx)
+	}()
+	defer func() { stopReloads(); <-reloads }()
 	e.log.Info("engine serves", zap.String("address", listener.Addr().String()), zap.String("version", e.version))
 	select {
 	case err = <-served:
