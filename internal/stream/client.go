@@ -54,6 +54,7 @@ func Connect(cfg Config, log *zap.Logger, reg prometheus.Registerer) (*Client, e
 		kgo.ProducerBatchMaxBytes(maxRecordBytes),
 		kgo.MaxBufferedRecords(maxBufferedRecords),
 		kgo.MaxBufferedBytes(maxBufferedBytes),
+		kgo.RecordPartitioner(newPartitioner()),
 	)
 	if err != nil {
 		return nil, err
