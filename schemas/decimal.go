@@ -77,7 +77,7 @@ func cutFraction(mantissa string, hasExponent bool) (whole, fraction string, err
 	if !found {
 		var comma bool
 		if whole, fraction, comma = strings.Cut(mantissa, ","); comma {
-			if !allDigits(whole) || !allDigits(fraction) {
+			if len(whole)+len(fraction) == 0 || !allDigits(whole) || !allDigits(fraction) {
 				return "", "", errDecimalSyntax
 			}
 			if whole == "" || hasExponent || len(fraction) < 1 || len(fraction) > 2 {

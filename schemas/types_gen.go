@@ -5,43 +5,43 @@ package schemas
 // Touchpoint is the record io.parcours.Touchpoint: one contact of a person with the retailer.
 type Touchpoint struct {
 	// Identity of the event: message_id when it is a UUID, else a name-based hash of workspace, source and message_id.
-	EventID UUID `json:"event_id,omitempty,omitzero"`
+	EventID UUID `json:"event_id,omitzero"`
 	// Identity of the event as sent; stable over retries.
-	MessageID string `json:"message_id,omitempty,omitzero"`
+	MessageID string `json:"message_id,omitzero"`
 	// Tenant.
-	Workspace string `json:"workspace,omitempty,omitzero"`
+	Workspace string `json:"workspace,omitzero"`
 	// Configured emitter.
-	Source string `json:"source,omitempty,omitzero"`
+	Source string `json:"source,omitzero"`
 	// Where it happened: web, app, store, call_center, email, sms, social, survey, crm, server.
-	Channel string `json:"channel,omitempty,omitzero"`
+	Channel string `json:"channel,omitzero"`
 	// identify, track, page, screen, group or alias.
-	Type string `json:"type,omitempty,omitzero"`
+	Type string `json:"type,omitzero"`
 	// Name of a track event, page or screen; empty otherwise.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 	// When it happened, after clock correction; UTC.
-	OccurredAt Millis `json:"occurred_at,omitempty,omitzero"`
+	OccurredAt Millis `json:"occurred_at,omitzero"`
 	// When it happened by the sender's clock.
-	OriginalTimestamp Optional[Millis] `json:"original_timestamp,omitempty,omitzero"`
+	OriginalTimestamp Optional[Millis] `json:"original_timestamp,omitzero"`
 	// When it was sent by the sender's clock.
-	SentAt Optional[Millis] `json:"sent_at,omitempty,omitzero"`
+	SentAt Optional[Millis] `json:"sent_at,omitzero"`
 	// When the collector received it.
-	ReceivedAt Millis `json:"received_at,omitempty,omitzero"`
+	ReceivedAt Millis `json:"received_at,omitzero"`
 	// Identifiers seen on the event. Direct personal data.
-	Identifiers []Identifier `json:"identifiers,omitempty,omitzero"`
+	Identifiers []Identifier `json:"identifiers,omitempty"`
 	// Clear contact and civil fields. Direct personal data.
-	Person Optional[Person] `json:"person,omitempty,omitzero"`
+	Person Optional[Person] `json:"person,omitzero"`
 	// Consent as stated on the event; null when nothing was stated.
-	Consent Optional[Consent] `json:"consent,omitempty,omitzero"`
+	Consent Optional[Consent] `json:"consent,omitzero"`
 	// Circumstances.
-	Context Context `json:"context,omitempty,omitzero"`
+	Context Context `json:"context,omitzero"`
 	// E-commerce and till data.
-	Commerce Optional[Commerce] `json:"commerce,omitempty,omitzero"`
+	Commerce Optional[Commerce] `json:"commerce,omitzero"`
 	// Survey answer or review.
-	Feedback Optional[Feedback] `json:"feedback,omitempty,omitzero"`
+	Feedback Optional[Feedback] `json:"feedback,omitzero"`
 	// All other properties, a JSON object as text; empty when there are none.
-	Properties string `json:"properties,omitempty,omitzero"`
+	Properties string `json:"properties,omitzero"`
 	// All other traits, a JSON object as text; empty when there are none. Indirect personal data.
-	Traits string `json:"traits,omitempty,omitzero"`
+	Traits string `json:"traits,omitzero"`
 }
 
 // IdentifiedTouchpoint is the record io.parcours.IdentifiedTouchpoint: a touchpoint whose identifiers are keyed hashes, with its anchor and customer.
@@ -49,15 +49,15 @@ type IdentifiedTouchpoint struct {
 	Touchpoint
 
 	// Node of the strongest usable identifier; fixed for ever. Pseudonym.
-	Anchor UUID `json:"anchor,omitempty,omitzero"`
+	Anchor UUID `json:"anchor,omitzero"`
 	// Type of the anchor's identifier.
-	AnchorType string `json:"anchor_type,omitempty,omitzero"`
+	AnchorType string `json:"anchor_type,omitzero"`
 	// Customer when the event went by; the identity map has the latest. Pseudonym.
-	CustomerID UUID `json:"customer_id,omitempty,omitzero"`
+	CustomerID UUID `json:"customer_id,omitzero"`
 	// Position in the evidence log that customer_id was resolved at; 0 when no evidence was needed.
-	IV int64 `json:"iv,omitempty,omitzero"`
+	IV int64 `json:"iv,omitzero"`
 	// Identifiers that were not used.
-	IgnoredIdentifiers []IgnoredIdentifier `json:"ignored_identifiers,omitempty,omitzero"`
+	IgnoredIdentifiers []IgnoredIdentifier `json:"ignored_identifiers,omitempty"`
 }
 
 // EnrichedTouchpoint is the record io.parcours.EnrichedTouchpoint: an identified touchpoint with what reference data adds.
@@ -65,443 +65,443 @@ type EnrichedTouchpoint struct {
 	IdentifiedTouchpoint
 
 	// Device, browser and operating system.
-	Device Optional[Device] `json:"device,omitempty,omitzero"`
+	Device Optional[Device] `json:"device,omitzero"`
 	// Campaign and referrer.
-	Traffic Optional[Traffic] `json:"traffic,omitempty,omitzero"`
+	Traffic Optional[Traffic] `json:"traffic,omitzero"`
 	// Calendar.
-	Calendar Optional[Calendar] `json:"calendar,omitempty,omitzero"`
+	Calendar Optional[Calendar] `json:"calendar,omitzero"`
 	// The chain that ran, in order.
-	Enrichments []Enrichment `json:"enrichments,omitempty,omitzero"`
+	Enrichments []Enrichment `json:"enrichments,omitempty"`
 }
 
 // RejectedTouchpoint is the record io.parcours.RejectedTouchpoint: an event that could not be processed, kept to be repaired and replayed.
 type RejectedTouchpoint struct {
 	// Identity of the rejection; the same fault on the same bytes has the same id.
-	RejectionID UUID `json:"rejection_id,omitempty,omitzero"`
+	RejectionID UUID `json:"rejection_id,omitzero"`
 	// When it was rejected.
-	RejectedAt Millis `json:"rejected_at,omitempty,omitzero"`
+	RejectedAt Millis `json:"rejected_at,omitzero"`
 	// When the collector received it.
-	ReceivedAt Optional[Millis] `json:"received_at,omitempty,omitzero"`
+	ReceivedAt Optional[Millis] `json:"received_at,omitzero"`
 	// Tenant; empty when unknown.
-	Workspace string `json:"workspace,omitempty,omitzero"`
+	Workspace string `json:"workspace,omitzero"`
 	// Emitter; empty when unknown.
-	Source string `json:"source,omitempty,omitzero"`
+	Source string `json:"source,omitzero"`
 	// collector, identity, enricher or sink.
-	Stage string `json:"stage,omitempty,omitzero"`
+	Stage string `json:"stage,omitzero"`
 	// Code of the fault, for example missing_identifier.
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitzero"`
 	// Path of the field at fault.
-	Field string `json:"field,omitempty,omitzero"`
+	Field string `json:"field,omitzero"`
 	// Sentence that says what is wrong and what to do; never a value.
-	Detail string `json:"detail,omitempty,omitzero"`
+	Detail string `json:"detail,omitzero"`
 	// Identity of the event as sent, when it could be read.
-	MessageID string `json:"message_id,omitempty,omitzero"`
+	MessageID string `json:"message_id,omitzero"`
 	// Type of the event, when it could be read.
-	Type string `json:"type,omitempty,omitzero"`
+	Type string `json:"type,omitzero"`
 	// Name of the event, when it could be read.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 	// Media type of the payload.
-	ContentType string `json:"content_type,omitempty,omitzero"`
+	ContentType string `json:"content_type,omitzero"`
 	// Original bytes. Direct personal data.
-	Payload []byte `json:"payload,omitempty,omitzero"`
+	Payload []byte `json:"payload,omitzero"`
 	// Topic the payload was read from; empty at the collector.
-	Topic string `json:"topic,omitempty,omitzero"`
+	Topic string `json:"topic,omitzero"`
 	// Partition it was read from.
-	Partition Optional[int32] `json:"partition,omitempty,omitzero"`
+	Partition Optional[int32] `json:"partition,omitzero"`
 	// Offset it was read from.
-	Offset Optional[int64] `json:"offset,omitempty,omitzero"`
+	Offset Optional[int64] `json:"offset,omitzero"`
 }
 
 // Identifier is the record io.parcours.Identifier: one identifier of a person or a device.
 type Identifier struct {
 	// Kind of identifier: user_id, loyalty_card, email, email_canon, phone, payment_reference, device_id, anonymous_id, till_record or a custom type.
-	Type string `json:"type,omitempty,omitzero"`
+	Type string `json:"type,omitzero"`
 	// As sent on the touchpoints topic; after identity the node, a keyed hash written as a UUID, and never the clear value. Direct personal data.
-	Value string `json:"value,omitempty,omitzero"`
+	Value string `json:"value,omitzero"`
 }
 
 // Person is the record io.parcours.Person: clear contact and civil fields; the sink stores them in the contacts table only.
 type Person struct {
 	// The customer's own reference at the retailer, as sent. Pseudonym.
-	UserID string `json:"user_id,omitempty,omitzero"`
+	UserID string `json:"user_id,omitzero"`
 	// Loyalty card number as sent. Direct personal data.
-	LoyaltyCard string `json:"loyalty_card,omitempty,omitzero"`
+	LoyaltyCard string `json:"loyalty_card,omitzero"`
 	// E-mail address as typed. Direct personal data.
-	Email string `json:"email,omitempty,omitzero"`
+	Email string `json:"email,omitzero"`
 	// Telephone number as typed. Direct personal data.
-	Phone string `json:"phone,omitempty,omitzero"`
+	Phone string `json:"phone,omitzero"`
 	// Form of address as sent (M, MME, ...). Direct personal data.
-	Civility string `json:"civility,omitempty,omitzero"`
+	Civility string `json:"civility,omitzero"`
 	// First name as typed. Direct personal data.
-	FirstName string `json:"first_name,omitempty,omitzero"`
+	FirstName string `json:"first_name,omitzero"`
 	// Last name in use, as typed. Direct personal data.
-	LastName string `json:"last_name,omitempty,omitzero"`
+	LastName string `json:"last_name,omitzero"`
 	// Whole name when the sender does not split it. Direct personal data.
-	FullName string `json:"full_name,omitempty,omitzero"`
+	FullName string `json:"full_name,omitzero"`
 	// Gender as declared. Direct personal data.
-	Gender string `json:"gender,omitempty,omitzero"`
+	Gender string `json:"gender,omitzero"`
 	// Date of birth; null when not stated or not a whole date. Direct personal data.
-	BirthDate Optional[Date] `json:"birth_date,omitempty,omitzero"`
+	BirthDate Optional[Date] `json:"birth_date,omitzero"`
 	// Street line of the postal address. Direct personal data.
-	Street string `json:"street,omitempty,omitzero"`
+	Street string `json:"street,omitzero"`
 	// Postcode as typed, five characters in France. Indirect personal data.
-	PostalCode string `json:"postal_code,omitempty,omitzero"`
+	PostalCode string `json:"postal_code,omitzero"`
 	// Town of the postal address. Indirect personal data.
-	City string `json:"city,omitempty,omitzero"`
+	City string `json:"city,omitzero"`
 	// State or region of the postal address. Indirect personal data.
-	Region string `json:"region,omitempty,omitzero"`
+	Region string `json:"region,omitzero"`
 	// Country of the postal address, as sent. Indirect personal data.
-	Country string `json:"country,omitempty,omitzero"`
+	Country string `json:"country,omitzero"`
 	// Employer or company named by the sender. Indirect personal data.
-	Company string `json:"company,omitempty,omitzero"`
+	Company string `json:"company,omitzero"`
 	// Job title named by the sender. Indirect personal data.
-	Title string `json:"title,omitempty,omitzero"`
+	Title string `json:"title,omitzero"`
 }
 
 // Consent is the record io.parcours.Consent: what the person allowed when the event happened.
 type Consent struct {
 	// Purposes granted, as named by the consent tool.
-	Granted []string `json:"granted,omitempty,omitzero"`
+	Granted []string `json:"granted,omitempty"`
 	// Purposes refused, as named by the consent tool.
-	Denied []string `json:"denied,omitempty,omitzero"`
+	Denied []string `json:"denied,omitempty"`
 	// Where the choice was read: the consent tool or the field of the event.
-	Source string `json:"source,omitempty,omitzero"`
+	Source string `json:"source,omitzero"`
 	// Version of the notice that was shown.
-	Version string `json:"version,omitempty,omitzero"`
+	Version string `json:"version,omitzero"`
 }
 
 // Context is the record io.parcours.Context: circumstances of the event.
 type Context struct {
 	// Page.
-	Page Page `json:"page,omitempty,omitzero"`
+	Page Page `json:"page,omitzero"`
 	// Campaign.
-	Campaign Campaign `json:"campaign,omitempty,omitzero"`
+	Campaign Campaign `json:"campaign,omitzero"`
 	// User agent as sent. Indirect personal data.
-	UserAgent string `json:"user_agent,omitempty,omitzero"`
+	UserAgent string `json:"user_agent,omitzero"`
 	// User-agent client hints.
-	ClientHints ClientHints `json:"client_hints,omitempty,omitzero"`
+	ClientHints ClientHints `json:"client_hints,omitzero"`
 	// Address of the client; the sink stores it truncated. Direct personal data.
-	IP string `json:"ip,omitempty,omitzero"`
+	IP string `json:"ip,omitzero"`
 	// Locale, for example fr-FR.
-	Locale string `json:"locale,omitempty,omitzero"`
+	Locale string `json:"locale,omitzero"`
 	// IANA time zone of the device.
-	Timezone string `json:"timezone,omitempty,omitzero"`
+	Timezone string `json:"timezone,omitzero"`
 	// Display.
-	Screen Screen `json:"screen,omitempty,omitzero"`
+	Screen Screen `json:"screen,omitzero"`
 	// Application.
-	App App `json:"app,omitempty,omitzero"`
+	App App `json:"app,omitzero"`
 	// Client library.
-	Library Library `json:"library,omitempty,omitzero"`
+	Library Library `json:"library,omitzero"`
 	// Device.
-	Device DeviceContext `json:"device,omitempty,omitzero"`
+	Device DeviceContext `json:"device,omitzero"`
 	// Operating system.
-	OS OperatingSystem `json:"os,omitempty,omitzero"`
+	OS OperatingSystem `json:"os,omitzero"`
 	// Shop, till and ticket.
-	Store Store `json:"store,omitempty,omitzero"`
+	Store Store `json:"store,omitzero"`
 	// Visit as numbered by the sender. Pseudonym.
-	SessionID string `json:"session_id,omitempty,omitzero"`
+	SessionID string `json:"session_id,omitzero"`
 	// Account or company of a group call. Pseudonym.
-	GroupID string `json:"group_id,omitempty,omitzero"`
+	GroupID string `json:"group_id,omitzero"`
 }
 
 // Page is the record io.parcours.Page: the web page, or the equivalent in an app.
 type Page struct {
 	// Whole address of the page. Indirect personal data.
-	URL string `json:"url,omitempty,omitzero"`
+	URL string `json:"url,omitzero"`
 	// Path of the address.
-	Path string `json:"path,omitempty,omitzero"`
+	Path string `json:"path,omitzero"`
 	// Title of the page.
-	Title string `json:"title,omitempty,omitzero"`
+	Title string `json:"title,omitzero"`
 	// Address of the page before. Indirect personal data.
-	Referrer string `json:"referrer,omitempty,omitzero"`
+	Referrer string `json:"referrer,omitzero"`
 	// Query string of the address, with its question mark. Indirect personal data.
-	Search string `json:"search,omitempty,omitzero"`
+	Search string `json:"search,omitzero"`
 	// Category given to the page call.
-	Category string `json:"category,omitempty,omitzero"`
+	Category string `json:"category,omitzero"`
 }
 
 // Campaign is the record io.parcours.Campaign: campaign as the sender states it (UTM).
 type Campaign struct {
 	// utm_campaign.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 	// utm_source.
-	Source string `json:"source,omitempty,omitzero"`
+	Source string `json:"source,omitzero"`
 	// utm_medium.
-	Medium string `json:"medium,omitempty,omitzero"`
+	Medium string `json:"medium,omitzero"`
 	// utm_term.
-	Term string `json:"term,omitempty,omitzero"`
+	Term string `json:"term,omitzero"`
 	// utm_content.
-	Content string `json:"content,omitempty,omitzero"`
+	Content string `json:"content,omitzero"`
 	// utm_id.
-	ID string `json:"id,omitempty,omitzero"`
+	ID string `json:"id,omitzero"`
 }
 
 // ClientHints is the record io.parcours.ClientHints: user-agent client hints.
 type ClientHints struct {
 	// Brands and versions, as in the Sec-CH-UA header.
-	Brands string `json:"brands,omitempty,omitzero"`
+	Brands string `json:"brands,omitzero"`
 	// Whether the browser calls itself mobile.
-	Mobile Optional[bool] `json:"mobile,omitempty,omitzero"`
+	Mobile Optional[bool] `json:"mobile,omitzero"`
 	// Operating system.
-	Platform string `json:"platform,omitempty,omitzero"`
+	Platform string `json:"platform,omitzero"`
 	// Version of the operating system.
-	PlatformVersion string `json:"platform_version,omitempty,omitzero"`
+	PlatformVersion string `json:"platform_version,omitzero"`
 	// Model of the device.
-	Model string `json:"model,omitempty,omitzero"`
+	Model string `json:"model,omitzero"`
 }
 
 // Screen is the record io.parcours.Screen: display of the device.
 type Screen struct {
 	// Width in pixels; 0 unknown.
-	Width int32 `json:"width,omitempty,omitzero"`
+	Width int32 `json:"width,omitzero"`
 	// Height in pixels; 0 unknown.
-	Height int32 `json:"height,omitempty,omitzero"`
+	Height int32 `json:"height,omitzero"`
 	// Device pixels a CSS pixel.
-	Density Optional[float64] `json:"density,omitempty,omitzero"`
+	Density Optional[float64] `json:"density,omitzero"`
 }
 
 // App is the record io.parcours.App: the application that emitted.
 type App struct {
 	// Name.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 	// Version.
-	Version string `json:"version,omitempty,omitzero"`
+	Version string `json:"version,omitzero"`
 	// Build number.
-	Build string `json:"build,omitempty,omitzero"`
+	Build string `json:"build,omitzero"`
 	// Bundle identifier.
-	Namespace string `json:"namespace,omitempty,omitzero"`
+	Namespace string `json:"namespace,omitzero"`
 }
 
 // Library is the record io.parcours.Library: the client library that sent the event.
 type Library struct {
 	// Name.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 	// Version.
-	Version string `json:"version,omitempty,omitzero"`
+	Version string `json:"version,omitzero"`
 }
 
 // DeviceContext is the record io.parcours.DeviceContext: the device as the sender states it.
 type DeviceContext struct {
 	// ios, android, ...
-	Type string `json:"type,omitempty,omitzero"`
+	Type string `json:"type,omitzero"`
 	// Manufacturer.
-	Manufacturer string `json:"manufacturer,omitempty,omitzero"`
+	Manufacturer string `json:"manufacturer,omitzero"`
 	// Model.
-	Model string `json:"model,omitempty,omitzero"`
+	Model string `json:"model,omitzero"`
 	// Name of the model, never the owner's.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 }
 
 // OperatingSystem is the record io.parcours.OperatingSystem: operating system as the sender states it.
 type OperatingSystem struct {
 	// Name.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 	// Version.
-	Version string `json:"version,omitempty,omitzero"`
+	Version string `json:"version,omitzero"`
 }
 
 // Store is the record io.parcours.Store: where in the retailer's shops it happened.
 type Store struct {
 	// Shop.
-	StoreID string `json:"store_id,omitempty,omitzero"`
+	StoreID string `json:"store_id,omitzero"`
 	// Till.
-	RegisterID string `json:"register_id,omitempty,omitzero"`
+	RegisterID string `json:"register_id,omitzero"`
 	// Ticket number.
-	ReceiptID string `json:"receipt_id,omitempty,omitzero"`
+	ReceiptID string `json:"receipt_id,omitzero"`
 	// Cashier; a member of staff, never the customer. Pseudonym.
-	CashierID string `json:"cashier_id,omitempty,omitzero"`
+	CashierID string `json:"cashier_id,omitzero"`
 }
 
 // Commerce is the record io.parcours.Commerce: E-commerce and till data.
 type Commerce struct {
 	// Order or ticket.
-	OrderID string `json:"order_id,omitempty,omitzero"`
+	OrderID string `json:"order_id,omitzero"`
 	// Cart.
-	CartID string `json:"cart_id,omitempty,omitzero"`
+	CartID string `json:"cart_id,omitzero"`
 	// Checkout.
-	CheckoutID string `json:"checkout_id,omitempty,omitzero"`
+	CheckoutID string `json:"checkout_id,omitzero"`
 	// Shop or partner named by the sender.
-	Affiliation string `json:"affiliation,omitempty,omitzero"`
+	Affiliation string `json:"affiliation,omitzero"`
 	// ISO 4217 code of every amount of the event; empty means the workspace's currency.
-	Currency string `json:"currency,omitempty,omitzero"`
+	Currency string `json:"currency,omitzero"`
 	// Value as stated.
-	Value Optional[Decimal] `json:"value,omitempty,omitzero"`
+	Value Optional[Decimal] `json:"value,omitzero"`
 	// After discounts, before tax and shipping.
-	Subtotal Optional[Decimal] `json:"subtotal,omitempty,omitzero"`
+	Subtotal Optional[Decimal] `json:"subtotal,omitzero"`
 	// Including discounts, excluding shipping and tax.
-	Revenue Optional[Decimal] `json:"revenue,omitempty,omitzero"`
+	Revenue Optional[Decimal] `json:"revenue,omitzero"`
 	// Subtotal plus shipping and tax.
-	Total Optional[Decimal] `json:"total,omitempty,omitzero"`
+	Total Optional[Decimal] `json:"total,omitzero"`
 	// Shipping.
-	Shipping Optional[Decimal] `json:"shipping,omitempty,omitzero"`
+	Shipping Optional[Decimal] `json:"shipping,omitzero"`
 	// Tax.
-	Tax Optional[Decimal] `json:"tax,omitempty,omitzero"`
+	Tax Optional[Decimal] `json:"tax,omitzero"`
 	// Discount on the whole.
-	Discount Optional[Decimal] `json:"discount,omitempty,omitzero"`
+	Discount Optional[Decimal] `json:"discount,omitzero"`
 	// Coupon of the order, or the coupon entered, applied, removed or denied.
-	Coupon string `json:"coupon,omitempty,omitzero"`
+	Coupon string `json:"coupon,omitzero"`
 	// Why a coupon was denied or an order refunded or cancelled.
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitzero"`
 	// Means of payment chosen.
-	PaymentMethod string `json:"payment_method,omitempty,omitzero"`
+	PaymentMethod string `json:"payment_method,omitzero"`
 	// Way of delivery chosen.
-	ShippingMethod string `json:"shipping_method,omitempty,omitzero"`
+	ShippingMethod string `json:"shipping_method,omitzero"`
 	// Step of the checkout, from 1.
-	Step Optional[int32] `json:"step,omitempty,omitzero"`
+	Step Optional[int32] `json:"step,omitzero"`
 	// Product list.
-	ListID string `json:"list_id,omitempty,omitzero"`
+	ListID string `json:"list_id,omitzero"`
 	// Category of the list.
-	ListCategory string `json:"list_category,omitempty,omitzero"`
+	ListCategory string `json:"list_category,omitzero"`
 	// Words searched.
-	Query string `json:"query,omitempty,omitzero"`
+	Query string `json:"query,omitzero"`
 	// Wish list.
-	WishlistID string `json:"wishlist_id,omitempty,omitzero"`
+	WishlistID string `json:"wishlist_id,omitzero"`
 	// Promotion shown or clicked.
-	PromotionID string `json:"promotion_id,omitempty,omitzero"`
+	PromotionID string `json:"promotion_id,omitzero"`
 	// Accounting day of the till, which may differ from the calendar's.
-	BusinessDate Optional[Date] `json:"business_date,omitempty,omitzero"`
+	BusinessDate Optional[Date] `json:"business_date,omitzero"`
 	// Whether the till worked offline.
-	Offline Optional[bool] `json:"offline,omitempty,omitzero"`
+	Offline Optional[bool] `json:"offline,omitzero"`
 	// Means of payment.
-	Tender []Tender `json:"tender,omitempty,omitzero"`
+	Tender []Tender `json:"tender,omitempty"`
 	// Product lines.
-	Items []Item `json:"items,omitempty,omitzero"`
+	Items []Item `json:"items,omitempty"`
 }
 
 // Tender is the record io.parcours.Tender: one means of payment of a ticket.
 type Tender struct {
 	// card, cash, voucher, ...
-	Type string `json:"type,omitempty,omitzero"`
+	Type string `json:"type,omitzero"`
 	// Amount paid this way.
-	Amount Optional[Decimal] `json:"amount,omitempty,omitzero"`
+	Amount Optional[Decimal] `json:"amount,omitzero"`
 	// The provider's token or PAR; never a card number. Pseudonym.
-	Reference string `json:"reference,omitempty,omitzero"`
+	Reference string `json:"reference,omitzero"`
 }
 
 // Item is the record io.parcours.Item: one product line.
 type Item struct {
 	// Product.
-	ProductID string `json:"product_id,omitempty,omitzero"`
+	ProductID string `json:"product_id,omitzero"`
 	// Stock keeping unit.
-	SKU string `json:"sku,omitempty,omitzero"`
+	SKU string `json:"sku,omitzero"`
 	// Name of the product.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 	// Category.
-	Category string `json:"category,omitempty,omitzero"`
+	Category string `json:"category,omitzero"`
 	// Brand.
-	Brand string `json:"brand,omitempty,omitzero"`
+	Brand string `json:"brand,omitzero"`
 	// Variant.
-	Variant string `json:"variant,omitempty,omitzero"`
+	Variant string `json:"variant,omitzero"`
 	// Unit price in the event's currency.
-	Price Optional[Decimal] `json:"price,omitempty,omitzero"`
+	Price Optional[Decimal] `json:"price,omitzero"`
 	// Quantity, in units or in the product's measure; null when not stated.
-	Quantity Optional[Decimal] `json:"quantity,omitempty,omitzero"`
+	Quantity Optional[Decimal] `json:"quantity,omitzero"`
 	// Discount on the line.
-	Discount Optional[Decimal] `json:"discount,omitempty,omitzero"`
+	Discount Optional[Decimal] `json:"discount,omitzero"`
 	// Coupon used on the line.
-	Coupon string `json:"coupon,omitempty,omitzero"`
+	Coupon string `json:"coupon,omitzero"`
 	// Position in its list, from 1.
-	Position Optional[int32] `json:"position,omitempty,omitzero"`
+	Position Optional[int32] `json:"position,omitzero"`
 	// Page of the product.
-	URL string `json:"url,omitempty,omitzero"`
+	URL string `json:"url,omitzero"`
 	// Picture of the product.
-	ImageURL string `json:"image_url,omitempty,omitzero"`
+	ImageURL string `json:"image_url,omitzero"`
 }
 
 // Feedback is the record io.parcours.Feedback: answer to a survey, or a review.
 type Feedback struct {
 	// Survey or questionnaire.
-	SurveyID string `json:"survey_id,omitempty,omitzero"`
+	SurveyID string `json:"survey_id,omitzero"`
 	// nps, csat, ces, review or another measure.
-	Kind string `json:"kind,omitempty,omitzero"`
+	Kind string `json:"kind,omitzero"`
 	// Question.
-	Question string `json:"question,omitempty,omitzero"`
+	Question string `json:"question,omitzero"`
 	// Score on its own scale.
-	Score Optional[Decimal] `json:"score,omitempty,omitzero"`
+	Score Optional[Decimal] `json:"score,omitzero"`
 	// Highest score of the scale.
-	Scale Optional[Decimal] `json:"scale,omitempty,omitzero"`
+	Scale Optional[Decimal] `json:"scale,omitzero"`
 	// Free text. Indirect personal data.
-	Comment string `json:"comment,omitempty,omitzero"`
+	Comment string `json:"comment,omitzero"`
 	// Review.
-	ReviewID string `json:"review_id,omitempty,omitzero"`
+	ReviewID string `json:"review_id,omitzero"`
 	// Product reviewed.
-	ProductID string `json:"product_id,omitempty,omitzero"`
+	ProductID string `json:"product_id,omitzero"`
 }
 
 // IgnoredIdentifier is the record io.parcours.IgnoredIdentifier: an identifier that was not used, and why.
 type IgnoredIdentifier struct {
 	// Type of the identifier.
-	Type string `json:"type,omitempty,omitzero"`
+	Type string `json:"type,omitzero"`
 	// blocked, invalid, hub, ...
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitzero"`
 }
 
 // Device is the record io.parcours.Device: what the user agent says.
 type Device struct {
 	// desktop, mobile, tablet, tv, console, bot, till or other.
-	Class string `json:"class,omitempty,omitzero"`
+	Class string `json:"class,omitzero"`
 	// Brand.
-	Brand string `json:"brand,omitempty,omitzero"`
+	Brand string `json:"brand,omitzero"`
 	// Model.
-	Model string `json:"model,omitempty,omitzero"`
+	Model string `json:"model,omitzero"`
 	// Operating system.
-	OS string `json:"os,omitempty,omitzero"`
+	OS string `json:"os,omitzero"`
 	// Version of the operating system.
-	OSVersion string `json:"os_version,omitempty,omitzero"`
+	OSVersion string `json:"os_version,omitzero"`
 	// Browser or application.
-	Browser string `json:"browser,omitempty,omitzero"`
+	Browser string `json:"browser,omitzero"`
 	// Version of the browser.
-	BrowserVersion string `json:"browser_version,omitempty,omitzero"`
+	BrowserVersion string `json:"browser_version,omitzero"`
 	// Whether the user agent names a crawler.
-	IsBot bool `json:"is_bot,omitempty,omitzero"`
+	IsBot bool `json:"is_bot,omitzero"`
 }
 
 // Traffic is the record io.parcours.Traffic: where the visit came from.
 type Traffic struct {
 	// Campaign source, or the site that referred.
-	Source string `json:"source,omitempty,omitzero"`
+	Source string `json:"source,omitzero"`
 	// Campaign medium, or the class of the referrer.
-	Medium string `json:"medium,omitempty,omitzero"`
+	Medium string `json:"medium,omitzero"`
 	// Campaign name.
-	Campaign string `json:"campaign,omitempty,omitzero"`
+	Campaign string `json:"campaign,omitzero"`
 	// Words searched or bought.
-	Term string `json:"term,omitempty,omitzero"`
+	Term string `json:"term,omitzero"`
 	// Creative.
-	Content string `json:"content,omitempty,omitzero"`
+	Content string `json:"content,omitzero"`
 	// Type of the advertiser's click id found: gclid, fbclid, msclkid, ...
-	ClickID string `json:"click_id,omitempty,omitzero"`
+	ClickID string `json:"click_id,omitzero"`
 	// Host that referred, without www.
-	ReferrerHost string `json:"referrer_host,omitempty,omitzero"`
+	ReferrerHost string `json:"referrer_host,omitzero"`
 	// search, social, email, ai, internal, other or none.
-	ReferrerClass string `json:"referrer_class,omitempty,omitzero"`
+	ReferrerClass string `json:"referrer_class,omitzero"`
 	// Channel grouping: direct, organic_search, paid_search, organic_social, paid_social, email, referral, ...
-	ChannelGroup string `json:"channel_group,omitempty,omitzero"`
+	ChannelGroup string `json:"channel_group,omitzero"`
 }
 
 // Calendar is the record io.parcours.Calendar: the moment, in the shop's or visitor's time.
 type Calendar struct {
 	// IANA zone used.
-	Timezone string `json:"timezone,omitempty,omitzero"`
+	Timezone string `json:"timezone,omitzero"`
 	// Local date.
-	LocalDate Date `json:"local_date,omitempty,omitzero"`
+	LocalDate Date `json:"local_date,omitzero"`
 	// Local hour, 0-23.
-	Hour int32 `json:"hour,omitempty,omitzero"`
+	Hour int32 `json:"hour,omitzero"`
 	// ISO weekday, 1 is Monday.
-	Weekday int32 `json:"weekday,omitempty,omitzero"`
+	Weekday int32 `json:"weekday,omitzero"`
 	// Saturday or Sunday.
-	IsWeekend bool `json:"is_weekend,omitempty,omitzero"`
+	IsWeekend bool `json:"is_weekend,omitzero"`
 	// Bank holiday of that date; empty when none.
-	Holiday string `json:"holiday,omitempty,omitzero"`
+	Holiday string `json:"holiday,omitzero"`
 }
 
 // Enrichment is the record io.parcours.Enrichment: what one enrichment did to the event.
 type Enrichment struct {
 	// Enrichment.
-	Name string `json:"name,omitempty,omitzero"`
+	Name string `json:"name,omitzero"`
 	// Version of the data it used.
-	Version string `json:"version,omitempty,omitzero"`
+	Version string `json:"version,omitzero"`
 	// applied, skipped or failed.
-	Status string `json:"status,omitempty,omitzero"`
+	Status string `json:"status,omitzero"`
 	// Why it was skipped or failed.
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitzero"`
 }

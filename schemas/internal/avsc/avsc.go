@@ -51,6 +51,7 @@ type Field struct {
 	Name       string
 	Type       *Type
 	HasDefault bool
+	Aliases    []string
 	Doc        string
 	PII        string
 	Purpose    string
@@ -185,6 +186,7 @@ type fieldNode struct {
 	Name      string          `json:"name"`
 	Type      json.RawMessage `json:"type"`
 	Default   json.RawMessage `json:"default"`
+	Aliases   []string        `json:"aliases"`
 	Doc       string          `json:"doc"`
 	PII       string          `json:"pii"`
 	Purpose   string          `json:"purpose"`
@@ -289,7 +291,7 @@ func (p *parser) fields(t *Type, fields []fieldNode, namespace string) error {
 			return fmt.Errorf("field %q of %s: %w", f.Name, t.Name, err)
 		}
 		t.Fields = append(t.Fields, Field{
-			Name: f.Name, Type: ft, HasDefault: f.Default != nil,
+			Name: f.Name, Type: ft, HasDefault: f.Default != nil, Aliases: f.Aliases,
 			Doc: f.Doc, PII: f.PII, Purpose: f.Purpose, Retention: f.Retention,
 		})
 	}

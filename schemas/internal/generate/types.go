@@ -118,6 +118,10 @@ func fields(p *printer, list []avsc.Field) {
 			note = " Pseudonym."
 		}
 		p.line("// %s%s", f.Doc, note)
-		p.line("%s %s `json:\"%s,omitempty,omitzero\"`", goName(f.Name), goType(f.Type), f.Name)
+		omit := "omitzero"
+		if f.Type.Kind == avsc.Array {
+			omit = "omitempty" // an empty array that is not nil is not the zero value
+		}
+		p.line("%s %s `json:\"%s,%s\"`", goName(f.Name), goType(f.Type), f.Name, omit)
 	}
 }
