@@ -42,7 +42,7 @@ setup-test: go setup-engine ## Install what the tests drive: SDKs, headless Chro
 	@tools/ensure "kcat=kcat" "curl=curl" "chromium|chromium-browser|google-chrome=chromium" "node=nodejs"
 	@tools/ensure-node $(BIN)
 	@tools/npm-install cmd/parcours/e2e/sdk $(CACHE)/sdk
-	@go list -deps -test work >/dev/null
+	@go list -e -deps -test work >/dev/null
 
 .PHONY: setup-lint
 setup-lint: $(BIN)/golangci-lint
@@ -127,17 +127,22 @@ $(foreach module,$(MODULES),$(eval $(call module-rules,$(module))))
 
 ## ---- testing -------------------------------------------------------------------------------------------------------
 
-# go test's own lines are the report, here and in CI. TESTFLAGS=-v shows each test and the backends it ran on.
+# go test's own lines are the report, here and in CI, and after them the backends that the tests ran on. TESTFLAGS=-v
+# shows each test with its backend.
 TESTFLAGS ?= -timeout 20m
+REPORT    := $(CACHE)/backends
+report     = mkdir -p $(CACHE); rm -f $(REPORT); \
+  trap 'if [[ -f $(REPORT) ]]; then echo "backends used (times):"; sort $(REPORT) | uniq -c; fi' EXIT
+export PARCOURS_TEST_REPORT = $(REPORT)
 
 .PHONY: test
 test: setup-test ## Run every test: unit, property, golden end to end, embedded engine, stock SDKs
-	@go test $(TESTFLAGS) work
+	@$(report); go test $(TESTFLAGS) work
 
 .PHONY: test-race
 test-race: setup-test ## Run the short tests under the race detector
 	@tools/ensure "gcc|cc=gcc"
-	@CGO_ENABLED=1 go test $(TESTFLAGS) -race -short work
+	@$(report); CGO_ENABLED=1 go test $(TESTFLAGS) -race -short work
 
 FUZZTIME ?= 20s
 .PHONY: fuzz
@@ -159,7 +164,8 @@ kafka-stop: ## Stop what `make kafka` runs
 
 .PHONY: test-kafka
 test-kafka: setup-test setup-kafka ## Run the end-to-end tests on a real Apache Kafka
-	@PARCOURS_TEST_KAFKA=process go test -count=1 -v $(TESTFLAGS) ./embedded/backend/... ./cmd/parcours/e2e/...
+	@$(report); PARCOURS_TEST_KAFKA=process PARCOURS_REQUIRE_KAFKA=1 go test -count=1 $(TESTFLAGS) \
+	  ./embedded/backend/... ./embedded/kafkanode/... ./cmd/parcours/e2e/...
 
 ## ---- containers ----------------------------------------------------------------------------------------------------
 

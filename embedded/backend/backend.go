@@ -7,7 +7,7 @@
 //
 // Everything ends with the test that asked for it. Each test logs what it was given; PARCOURS_TEST_REPORT names a file
 // that gathers the same lines for a whole run. What is not there skips the test with the reason, or fails it when
-// PARCOURS_REQUIRE_KAFKA or PARCOURS_REQUIRE_ENGINE is 1.
+// PARCOURS_REQUIRE_KAFKA (the process kind), PARCOURS_REQUIRE_ENGINE or PARCOURS_REQUIRE_CONTAINERS is 1.
 package backend
 
 import (
@@ -27,9 +27,12 @@ import (
 
 // The environment variables of this package.
 const (
-	KafkaEnv        = "PARCOURS_TEST_KAFKA"
-	RegistryEnv     = "PARCOURS_TEST_REGISTRY"
-	RequireKafkaEnv = "PARCOURS_REQUIRE_KAFKA"
+	KafkaEnv    = "PARCOURS_TEST_KAFKA"
+	RegistryEnv = "PARCOURS_TEST_REGISTRY"
+	// RequireKafkaEnv and RequireContainersEnv set to 1 make a missing backend of the process or the container kind a
+	// failure instead of a skip, as CI wants it.
+	RequireKafkaEnv      = "PARCOURS_REQUIRE_KAFKA"
+	RequireContainersEnv = "PARCOURS_REQUIRE_CONTAINERS"
 	// WipeEnv set to 1 allows a test to delete the topics of Parcours on a broker that it did not start.
 	WipeEnv = "PARCOURS_TEST_WIPE"
 	// ReportEnv names a file to which each test appends a line with its backends.

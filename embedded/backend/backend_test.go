@@ -182,17 +182,17 @@ func TestExternalKafkaIsWipedOnlyWhenAllowed(t *testing.T) {
 	}
 }
 
-// Without a Docker daemon the container kind skips and says so, and fails where CI requires Kafka.
+// Without a Docker daemon the container kind skips and says so, and fails where CI requires containers.
 func TestMissingBackendSkipsOrFails(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "no.sock"))
 	t.Setenv(backend.KafkaEnv, backend.Container)
-	t.Setenv(backend.RequireKafkaEnv, "")
+	t.Setenv(backend.RequireContainersEnv, "")
 	if verdict := outcome(t, func(t testing.TB) { backend.Kafka(t) }); !strings.Contains(verdict.skip, "Docker daemon") {
 		t.Fatalf("want a skip that names the Docker daemon: %+v", verdict)
 	}
-	t.Setenv(backend.RequireKafkaEnv, "1")
-	if verdict := outcome(t, func(t testing.TB) { backend.Kafka(t) }); !strings.Contains(verdict.failure, backend.RequireKafkaEnv) {
-		t.Fatalf("want a failure that names %s: %+v", backend.RequireKafkaEnv, verdict)
+	t.Setenv(backend.RequireContainersEnv, "1")
+	if verdict := outcome(t, func(t testing.TB) { backend.Kafka(t) }); !strings.Contains(verdict.failure, backend.RequireContainersEnv) {
+		t.Fatalf("want a failure that names %s: %+v", backend.RequireContainersEnv, verdict)
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/wait"
-
-	"github.com/parcours-cdp/parcours/embedded/enginetest"
 )
 
 // The images that docker-compose.yml runs too; a test holds the two together.
@@ -35,7 +33,7 @@ exec /etc/kafka/docker/run
 
 func containerKafka(t testing.TB) []string {
 	t.Helper()
-	requireImage(t, kafkaImage, RequireKafkaEnv)
+	requireImage(t, kafkaImage)
 	start := func(ctx context.Context, container testcontainers.Container) error {
 		address, err := mapped(ctx, container, kafkaPort)
 		if err != nil {
@@ -71,7 +69,7 @@ func containerKafka(t testing.TB) []string {
 
 func containerClickHouse(t testing.TB) ClickHouseServer {
 	t.Helper()
-	requireImage(t, clickhouseImage, enginetest.RequireEnv)
+	requireImage(t, clickhouseImage)
 	it := ClickHouseServer{User: "parcours", Password: "parcours-test", Kind: Container}
 	container := runContainer(t, clickhouseImage,
 		testcontainers.WithExposedPorts(clickhousePort),
@@ -85,21 +83,21 @@ func containerClickHouse(t testing.TB) ClickHouseServer {
 }
 
 // requireImage skips or fails the test unless a Docker daemon answers and has the image: tests download nothing.
-func requireImage(t testing.TB, image, requireEnv string) {
+func requireImage(t testing.TB, image string) {
 	t.Helper()
 	// The reaper is one more image to have; the test's clean-up ends the container instead.
 	t.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
 	provider, err := testcontainers.NewDockerProvider()
 	if err != nil {
-		missing(t, requireEnv, fmt.Sprintf("no container backend: no Docker daemon answers (%v)", err))
+		missing(t, RequireContainersEnv, fmt.Sprintf("no container backend: no Docker daemon answers (%v)", err))
 	}
 	defer provider.Close() //nolint:errcheck // an idle client
 	images, err := provider.ListImages(t.Context())
 	if err != nil {
-		missing(t, requireEnv, fmt.Sprintf("no container backend: no Docker daemon answers (%v)", err))
+		missing(t, RequireContainersEnv, fmt.Sprintf("no container backend: no Docker daemon answers (%v)", err))
 	}
 	if !slices.ContainsFunc(images, func(i testcontainers.ImageInfo) bool { return i.Name == image }) {
-		missing(t, requireEnv, fmt.Sprintf("no container backend: the Docker daemon has no image %s: run `docker pull %s`", image, image))
+		missing(t, RequireContainersEnv, fmt.Sprintf("no container backend: the Docker daemon has no image %s: run `docker pull %s`", image, image))
 	}
 }
 
