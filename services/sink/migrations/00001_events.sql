@@ -2,7 +2,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE IF NOT EXISTS events
+CREATE TABLE IF NOT EXISTS parcours.events
 (
     workspace                     LowCardinality(String) COMMENT 'Tenant.',
     event_id                      UUID COMMENT 'Identity of the event: message_id when it is a UUID, else a name-based hash of workspace, source and message_id.',

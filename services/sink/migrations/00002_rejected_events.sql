@@ -1,8 +1,8 @@
--- Quarantine: what could not be processed, and why.
+-- Quarantine: what could not be processed, and why. A rejection that is repeated has the same id and fades at merges.
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE IF NOT EXISTS rejected_events
+CREATE TABLE IF NOT EXISTS parcours.rejected_events
 (
     rejection_id     UUID COMMENT 'Identity of the rejection; the same fault on the same bytes has the same id.',
     rejected_at      DateTime64(3, 'UTC') COMMENT 'When it was rejected.',
@@ -31,9 +31,9 @@ CREATE TABLE IF NOT EXISTS rejected_events
     _ingested_at     DateTime64(3, 'UTC') COMMENT 'When the sink sent the insert that carried the row.',
     INDEX by_message message_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
-ENGINE = MergeTree
+ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(rejected_at)
-ORDER BY (workspace, stage, reason, rejected_at, rejection_id)
+ORDER BY (workspace, stage, reason, rejection_id)
 TTL toDateTime(rejected_at) + INTERVAL 3 MONTH
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'What could not be processed, with its reason and its original bytes, kept to be repaired and replayed.';

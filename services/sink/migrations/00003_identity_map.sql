@@ -2,7 +2,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE IF NOT EXISTS identity_map
+CREATE TABLE IF NOT EXISTS parcours.identity_map
 (
     workspace    LowCardinality(String) COMMENT 'Tenant.',
     node         UUID COMMENT 'Node: keyed hash of an identifier.',

@@ -3,7 +3,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE OR REPLACE DICTIONARY identity_map_dict
+CREATE OR REPLACE DICTIONARY parcours.identity_map_dict
 (
     workspace String,
     node      UUID,

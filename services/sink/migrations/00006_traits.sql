@@ -2,7 +2,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE IF NOT EXISTS traits
+CREATE TABLE IF NOT EXISTS parcours.traits
 (
     workspace    LowCardinality(String) COMMENT 'Tenant.',
     anchor       UUID COMMENT 'Anchor of the event that stated the trait.',

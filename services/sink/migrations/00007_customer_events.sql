@@ -2,7 +2,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE OR REPLACE VIEW customer_events
+CREATE OR REPLACE VIEW parcours.customer_events
 (
     workspace                     LowCardinality(String) COMMENT 'Tenant.',
     event_id                      UUID COMMENT 'Identity of the event: message_id when it is a UUID, else a name-based hash of workspace, source and message_id.',

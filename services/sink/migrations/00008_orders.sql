@@ -2,7 +2,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE OR REPLACE VIEW orders
+CREATE OR REPLACE VIEW parcours.orders
 (
     workspace      LowCardinality(String) COMMENT 'Tenant.',
     order_id       String COMMENT 'Order or ticket; store/register/receipt for a ticket that names no order.',

@@ -2,7 +2,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE OR REPLACE VIEW order_items
+CREATE OR REPLACE VIEW parcours.order_items
 (
     workspace   LowCardinality(String) COMMENT 'Tenant.',
     order_id    String COMMENT 'Order or ticket, as in orders.',

@@ -2,7 +2,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE OR REPLACE VIEW customers
+CREATE OR REPLACE VIEW parcours.customers
 (
     workspace        LowCardinality(String) COMMENT 'Tenant.',
     customer_id      UUID COMMENT 'Customer.',

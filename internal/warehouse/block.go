@@ -1,0 +1,98 @@
+package warehouse
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Block is rows of one table, held column by column. It is filled by one goroutine, inserted, and reset; its
+// buffers are kept.
+type Block struct {
+	table   string
+	names   []string
+	columns []Column
+	stamp   string
+	rows    int
+	body    []byte
+}
+
+// NewBlock returns an empty block of a table of the database.
+func NewBlock(table string) *Block { return &Block{table: table} }
+
+// Add gives the block a column, whose rows the caller appends.
+func Add[C Column](b *Block, name string, column C) C {
+	b.names = append(b.names, name)
+	b.columns = append(b.columns, column)
+	return column
+}
+
+// AddStamp gives the block a DateTime64(3, 'UTC') column that holds, in every row, when the insert was sent: a
+// second attempt is stamped anew.
+func (b *Block) AddStamp(name string) { b.stamp = name }
+
+// Table is the name of the block's table.
+func (b *Block) Table() string { return b.table }
+
+// Columns are the names of the block's columns.
+func (b *Block) Columns() []string {
+	if b.stamp == "" {
+		return b.names
+	}
+	return append(b.names[:len(b.names):len(b.names)], b.stamp)
+}
+
+// EndRow says that every column has the next row.
+func (b *Block) EndRow() { b.rows++ }
+
+// Rows is how many rows there are.
+func (b *Block) Rows() int { return b.rows }
+
+// Reset empties the block.
+func (b *Block) Reset() {
+	b.rows = 0
+	for _, column := range b.columns {
+		column.reset()
+	}
+}
+
+// Encode returns the block in Native format. The bytes are good until the next call.
+func (b *Block) Encode(now time.Time) ([]byte, error) {
+	dst := b.body[:0]
+	dst = binary.AppendUvarint(dst, uint64(len(b.Columns())))
+	dst = binary.AppendUvarint(dst, uint64(b.rows))
+	for i, column := range b.columns {
+		if column.rows() != b.rows {
+			return nil, fmt.Errorf("encode block of %s: column %s has %d rows and the block %d", b.table, b.names[i], column.rows(), b.rows)
+		}
+		dst = appendText(appendText(dst, b.names[i]), column.chType())
+		dst = column.encode(column.prefix(dst))
+	}
+	if b.stamp != "" {
+		dst = appendText(appendText(dst, b.stamp), NewTimes().chType())
+		for range b.rows {
+			dst = binary.LittleEndian.AppendUint64(dst, uint64(now.UnixMilli()))
+		}
+	}
+	b.body = dst
+	return dst, nil
+}
+
+func appendText(dst []byte, text string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+// insertStatement names the columns, so that a table may have more of them than we know.
+func insertStatement(table string, columns []string) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + Database + "." + table + " (")
+	for i, name := range columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("`" + name + "`")
+	}
+	b.WriteString(")")
+	return b.String()
+}

@@ -1,0 +1,118 @@
+package warehouse
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// Database is where all tables are; views and dictionaries name it, so it is no setting.
+const Database = "parcours"
+
+// Config says where ClickHouse is and how to speak to it.
+type Config struct {
+	// Addresses are host:port of the HTTP interfaces of one or more replicas, tried in order.
+	Addresses []string `koanf:"addresses"`
+	// Username and Password of an account that may create, read and write the database parcours.
+	Username string `koanf:"username"`
+	Password string `koanf:"password" secret:"true"`
+	// TLS turns encryption on; CAFile, if set, replaces the system's authorities.
+	TLS    bool   `koanf:"tls"`
+	CAFile string `koanf:"ca_file"`
+	// Compression of inserts and results on the wire: none or gzip. It pays on slow networks only.
+	Compression string `koanf:"compression"`
+	// Connections is how many requests may be under way at once.
+	Connections int `koanf:"connections"`
+	// DialTimeout bounds the opening of a connection.
+	DialTimeout time.Duration `koanf:"dial_timeout"`
+	// Timeout bounds the wait for the answer to one request, an insert or a query.
+	Timeout time.Duration `koanf:"timeout"`
+}
+
+// DefaultConfig is right for a server on this machine.
+func DefaultConfig() Config {
+	return Config{
+		Addresses:   []string{"127.0.0.1:8123"},
+		Username:    "default",
+		Compression: "none",
+		Connections: 16,
+		DialTimeout: 5 * time.Second,
+		Timeout:     2 * time.Minute,
+	}
+}
+
+// Validate names the field that is wrong, its value and what to do.
+func (c Config) Validate() error {
+	if len(c.Addresses) == 0 {
+		return errors.New("clickhouse.addresses is empty: give at least one host:port of an HTTP interface")
+	}
+	if _, err := c.compression(); err != nil {
+		return err
+	}
+	if c.Connections < 1 {
+		return fmt.Errorf("clickhouse.connections is %d: give 1 or more", c.Connections)
+	}
+	if c.DialTimeout <= 0 {
+		return fmt.Errorf("clickhouse.dial_timeout is %s: give more than 0s", c.DialTimeout)
+	}
+	if c.Timeout <= 0 {
+		return fmt.Errorf("clickhouse.timeout is %s: give more than 0s", c.Timeout)
+	}
+	if c.CAFile != "" && !c.TLS {
+		return errors.New("clickhouse.ca_file is set and clickhouse.tls is not: set clickhouse.tls, or leave ca_file empty")
+	}
+	return nil
+}
+
+func (c Config) compression() (*clickhouse.Compression, error) {
+	switch c.Compression {
+	case "none":
+		return nil, nil
+	case "gzip":
+		return &clickhouse.Compression{Method: clickhouse.CompressionGZIP, Level: 1}, nil
+	}
+	return nil, fmt.Errorf("clickhouse.compression is %q: use none or gzip", c.Compression)
+}
+
+// options are the driver's, for a session in the given database.
+func (c Config) options(database string) (*clickhouse.Options, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	compression, err := c.compression()
+	if err != nil {
+		return nil, err
+	}
+	opts := &clickhouse.Options{
+		Protocol:        clickhouse.HTTP,
+		Addr:            c.Addresses,
+		Auth:            clickhouse.Auth{Database: database, Username: c.Username, Password: c.Password},
+		ClientInfo:      clickhouse.ClientInfo{Products: []struct{ Name, Version string }{{Name: "parcours"}}},
+		Compression:     compression,
+		DialTimeout:     c.DialTimeout,
+		ReadTimeout:     c.Timeout,
+		MaxOpenConns:    c.Connections,
+		MaxIdleConns:    c.Connections,
+		ConnMaxLifetime: time.Hour,
+	}
+	if !c.TLS {
+		return opts, nil
+	}
+	opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read clickhouse.ca_file: %w", err)
+		}
+		opts.TLS.RootCAs = x509.NewCertPool()
+		if !opts.TLS.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("clickhouse.ca_file %s holds no PEM certificate", c.CAFile)
+		}
+	}
+	return opts, nil
+}

@@ -1,0 +1,177 @@
+package warehouse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// Warehouse is a pool of connections to the database. It is safe for concurrent use.
+type Warehouse struct {
+	cfg  Config
+	conn driver.Conn
+}
+
+// Open makes the pool; the first request opens a connection, [Warehouse.Ping] tells whether it can.
+func Open(cfg Config) (*Warehouse, error) {
+	opts, err := cfg.options(Database)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open(opts)
+	if err != nil {
+		return nil, fmt.Errorf("open clickhouse at %v: %w", cfg.Addresses, err)
+	}
+	return &Warehouse{cfg: cfg, conn: conn}, nil
+}
+
+// Close ends the connections.
+func (w *Warehouse) Close() error {
+	if err := w.conn.Close(); err != nil {
+		return fmt.Errorf("close clickhouse: %w", err)
+	}
+	return nil
+}
+
+// Ping returns nil once the server answers. The database need not exist yet.
+func (w *Warehouse) Ping(ctx context.Context) error {
+	err := w.conn.Ping(ctx)
+	if err == nil || codeOf(err) == codeUnknownDatabase {
+		return nil
+	}
+	return fmt.Errorf("ping clickhouse at %v: %w", w.cfg.Addresses, err)
+}
+
+// Exec runs a statement that answers no rows.
+func (w *Warehouse) Exec(ctx context.Context, statement string, args ...any) error {
+	if err := w.conn.Exec(ctx, statement, args...); err != nil {
+		return fmt.Errorf("execute %s: %w", verb(statement), err)
+	}
+	return nil
+}
+
+// Select reads all rows into a slice of structs, whose fields are found by name or by the tag `ch`.
+func (w *Warehouse) Select(ctx context.Context, into any, query string, args ...any) error {
+	if err := w.conn.Select(ctx, into, query, args...); err != nil {
+		return fmt.Errorf("query clickhouse: %w", err)
+	}
+	return nil
+}
+
+// ScanRow reads the only row of a query into the destinations.
+func (w *Warehouse) ScanRow(ctx context.Context, into []any, query string, args ...any) error {
+	if err := w.conn.QueryRow(ctx, query, args...).Scan(into...); err != nil {
+		return fmt.Errorf("query clickhouse: %w", err)
+	}
+	return nil
+}
+
+// Table is the answer to a query as text, each value as ClickHouse itself writes it; null is an empty text.
+type Table struct {
+	Columns []string
+	Types   []string
+	Rows    [][]string
+}
+
+// Query reads all rows as text. It is for people and tests; keep the answer small.
+func (w *Warehouse) Query(ctx context.Context, query string, args ...any) (Table, error) {
+	stream, err := w.conn.QueryFormat(ctx, "TabSeparatedWithNamesAndTypes", query, args...)
+	if err != nil {
+		return Table{}, fmt.Errorf("query clickhouse: %w", err)
+	}
+	text, err := io.ReadAll(stream)
+	if err := errors.Join(err, stream.Close()); err != nil {
+		return Table{}, fmt.Errorf("read answer of clickhouse: %w", err)
+	}
+	return parseTable(string(text))
+}
+
+// Stream answers a query in one of ClickHouse's formats, such as CSV or JSONEachRow, for the caller to close.
+func (w *Warehouse) Stream(ctx context.Context, format, query string, args ...any) (io.ReadCloser, error) {
+	stream, err := w.conn.QueryFormat(ctx, format, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("query clickhouse: %w", err)
+	}
+	return stream, nil
+}
+
+// parseTable reads TabSeparatedWithNamesAndTypes.
+func parseTable(text string) (Table, error) {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if len(lines) < 2 {
+		return Table{}, errors.New("read answer of clickhouse: it has no header; the statement answers no rows")
+	}
+	table := Table{Columns: fields(lines[0]), Types: fields(lines[1])}
+	for _, line := range lines[2:] {
+		table.Rows = append(table.Rows, fields(line))
+	}
+	return table, nil
+}
+
+var unescape = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n", `\r`, "\r", `\b`, "\b", `\f`, "\f", `\0`, "\x00", `\'`, `'`)
+
+func fields(line string) []string {
+	cells := strings.Split(line, "\t")
+	for i, cell := range cells {
+		if cell == `\N` {
+			cells[i] = ""
+			continue
+		}
+		if strings.Contains(cell, `\`) {
+			cells[i] = unescape.Replace(cell)
+		}
+	}
+	return cells
+}
+
+// insertSettings make one request one block, written before the answer. Each differs from the default of some
+// version, so all are stated.
+func insertSettings(token string) clickhouse.Settings {
+	return clickhouse.Settings{
+		// One token is one insert, for the table and for what views make of it.
+		"insert_deduplicate":                                1,
+		"insert_deduplication_token":                        token,
+		"deduplicate_blocks_in_dependent_materialized_views": 1,
+		// The answer comes after the parts are written, and errors come as a status.
+		"async_insert":      0,
+		"wait_end_of_query": 1,
+		// A block of a late file spans many months: let it.
+		"max_partitions_per_insert_block": 0,
+		// JSON columns are sent as text.
+		"input_format_native_allow_types_conversion": 1,
+		// A name with a dot is a name, and never meets a path of the same spelling.
+		"json_type_escape_dots_in_keys": 1,
+	}
+}
+
+// Insert writes a block under a deduplication token: a block whose token the table has seen within its window is
+// not written again, whatever it holds.
+func (w *Warehouse) Insert(ctx context.Context, b *Block, token string) error {
+	body, err := b.Encode(time.Now())
+	if err != nil {
+		return err
+	}
+	return w.InsertNative(ctx, b.table, b.Columns(), token, body)
+}
+
+// InsertNative writes a block that is in Native format already.
+func (w *Warehouse) InsertNative(ctx context.Context, table string, columns []string, token string, body []byte) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings(token)))
+	if err := w.conn.InsertFormat(ctx, "Native", insertStatement(table, columns), bytes.NewReader(body)); err != nil {
+		return fmt.Errorf("insert %s into %s: %w", token, table, err)
+	}
+	return nil
+}
+
+// verb is the head of a statement, for messages: a statement may hold values.
+func verb(statement string) string {
+	words := strings.Fields(statement)
+	return strings.Join(words[:min(3, len(words))], " ")
+}

@@ -1,0 +1,189 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/parcours-cdp/parcours/embedded/enginetest"
+	"github.com/parcours-cdp/parcours/internal/registry"
+	"github.com/parcours-cdp/parcours/internal/registry/registrytest"
+	"github.com/parcours-cdp/parcours/internal/service"
+	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/internal/stream/streamtest"
+	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"github.com/parcours-cdp/parcours/internal/workspace"
+	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/sink"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap/zaptest"
+)
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
+
+// patience is how long a test waits for what must come.
+const patience = 30 * time.Second
+
+// rig is the sink with a broker and a registry of its own, on the tests' engine.
+type rig struct {
+	t         *testing.T
+	workspace string
+	kafka     *stream.Client
+	registry  *registry.Registry
+	db        *warehouse.Warehouse
+	cfg       sink.Config
+	schemaID  int32
+	stop      func() error
+}
+
+// newRig prepares all but does not run the sink. Tests share one database, so each has a workspace of its own.
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	cfg := sink.DefaultConfig()
+	cfg.ClickHouse.Addresses = []string{enginetest.Start(t)}
+	cfg.BatchWait = 50 * time.Millisecond
+	cfg.RetryWait = 200 * time.Millisecond
+	r := &rig{
+		t: t, workspace: "w" + uuid.NewString()[:8], cfg: cfg,
+		kafka: streamtest.Client(t, streamtest.Broker(t)), registry: registrytest.Client(t),
+	}
+	if err := warehouse.Migrate(t.Context(), cfg.ClickHouse, sink.Migrations(), zaptest.NewLogger(t)); err != nil {
+		t.Fatal(err)
+	}
+	r.db = open(t, cfg.ClickHouse)
+	var err error
+	if r.schemaID, err = r.registry.Register(t.Context(), stream.Enriched, schemas.EnrichedTouchpointSchema()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.kafka.EnsureTopics(t.Context(), stream.Enriched, stream.Rejected, stream.IdentityMap); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func open(t testing.TB, cfg warehouse.Config) *warehouse.Warehouse {
+	t.Helper()
+	db, err := warehouse.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// run starts the sink; it stops with the test, or earlier with r.stop.
+func (r *rig) run() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	host := service.NewHost(zaptest.NewLogger(r.t))
+	go func() {
+		done <- sink.Run(ctx, r.cfg, service.Platform{
+			Workspace: workspace.Config{Name: r.workspace, Currency: "EUR"},
+			Kafka:     r.kafka, Registry: r.registry, Log: zaptest.NewLogger(r.t).Named("sink"),
+			Metrics: prometheus.NewRegistry(), Ready: host.Ready,
+		})
+	}()
+	stopped := false
+	r.stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	r.t.Cleanup(func() {
+		if err := r.stop(); err != nil && !errors.Is(err, context.Canceled) {
+			r.t.Error(err)
+		}
+	})
+}
+
+// produce writes touchpoints to one partition, framed, in order.
+func (r *rig) produce(touchpoints ...*schemas.EnrichedTouchpoint) {
+	r.t.Helper()
+	records := make([]*stream.Record, len(touchpoints))
+	for i, t := range touchpoints {
+		records[i] = r.record(t)
+	}
+	r.send(records...)
+}
+
+func (r *rig) send(records ...*stream.Record) {
+	r.t.Helper()
+	if err := r.kafka.Produce(r.t.Context(), records...); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) record(t *schemas.EnrichedTouchpoint) *stream.Record {
+	t.Workspace = r.workspace
+	value := t.AppendAvro(schemas.AppendHeader(nil, r.schemaID))
+	return &stream.Record{Topic: stream.Enriched, Key: []byte(r.workspace), Value: value}
+}
+
+// rows answers a query; %s in it is the workspace, quoted.
+func (r *rig) rows(query string) [][]string {
+	r.t.Helper()
+	table, err := r.db.Query(r.t.Context(), fmt.Sprintf(query, "'"+r.workspace+"'"))
+	if err != nil {
+		r.t.Fatalf("%s: %v", query, err)
+	}
+	return table.Rows
+}
+
+// eventually polls the query until its only value is want.
+func (r *rig) eventually(query, want string) {
+	r.t.Helper()
+	var got string
+	poll(r.t, func() bool {
+		got = ""
+		if rows := r.rows(query); len(rows) > 0 {
+			got = rows[0][0]
+		}
+		return got == want
+	}, func() string { return fmt.Sprintf("%s is %q, want %q", query, got, want) })
+}
+
+// poll waits until done, or fails with what is the matter.
+func poll(t testing.TB, done func() bool, matter func() string) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
+		if done() {
+			return
+		}
+	}
+	t.Fatalf("after %s: %s", patience, matter())
+}
+
+func node(n byte) uuid.UUID { return uuid.UUID{15: n} }
+
+// event is the smallest touchpoint the tables take.
+func event(n byte, name string) *schemas.EnrichedTouchpoint {
+	t := &schemas.EnrichedTouchpoint{}
+	t.EventID = uuid.New()
+	t.MessageID = t.EventID.String()
+	t.Source, t.Channel, t.Type, t.Name = "web", "web", "track", name
+	t.OccurredAt = schemas.MillisOf(time.Date(2026, 3, 1, 10, 0, int(n), 0, time.UTC))
+	t.ReceivedAt = t.OccurredAt
+	t.Anchor, t.AnchorType, t.CustomerID = node(n), "anonymous_id", node(n)
+	t.Identifiers = []schemas.Identifier{{Type: "anonymous_id", Value: node(n).String()}}
+	return t
+}
+
+func TestEventsArrive(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	r.produce(event(1, "Product Viewed"), event(2, "Product Added"))
+	r.eventually("SELECT count() FROM customer_events WHERE workspace = %s", "2")
+}
