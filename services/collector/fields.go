@@ -1,0 +1,211 @@
+package collector
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/collector/jsonindex"
+)
+
+// field is one typed field of T: exactly one of its accessors is set.
+type field[T any] struct {
+	text   func(*T) *string
+	amount func(*T) *schemas.Optional[schemas.Decimal]
+	whole  func(*T) *schemas.Optional[int32]
+	date   func(*T) *schemas.Optional[schemas.Date]
+	flag   func(*T) *schemas.Optional[bool]
+}
+
+// fields finds a typed field by its folded name, so that orderId, order_id and OrderID are one.
+type fields[T any] map[string]field[T]
+
+func text[T any](at func(*T) *string) field[T] { return field[T]{text: at} }
+
+func amount[T any](at func(*T) *schemas.Optional[schemas.Decimal]) field[T] {
+	return field[T]{amount: at}
+}
+
+func whole[T any](at func(*T) *schemas.Optional[int32]) field[T] { return field[T]{whole: at} }
+
+func date[T any](at func(*T) *schemas.Optional[schemas.Date]) field[T] { return field[T]{date: at} }
+
+func flag[T any](at func(*T) *schemas.Optional[bool]) field[T] { return field[T]{flag: at} }
+
+const maxFolded = 40
+
+// fold writes a key in small letters without separators; keys that are longer than any we know fold to
+// nothing.
+func fold(key string, into *[maxFolded]byte) []byte {
+	folded := into[:0]
+	for i := 0; i < len(key); i++ {
+		c := key[i]
+		switch {
+		case c == '_' || c == '-' || c == ' ':
+			continue
+		case c >= 'A' && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		if len(folded) == maxFolded {
+			return nil
+		}
+		folded = append(folded, c)
+	}
+	return folded
+}
+
+// find looks a key of the sender's up.
+func (f fields[T]) find(key string) (field[T], bool) {
+	var buf [maxFolded]byte
+	found, ok := f[string(fold(key, &buf))]
+	return found, ok
+}
+
+// outcome is what became of a member that a typed field was found for.
+type outcome uint8
+
+const (
+	taken   outcome = iota // in its field; it leaves the JSON
+	kept                   // not for this field: it stays in the JSON
+	refused                // must be in this field and does not fit
+)
+
+// lift moves the members that the table knows into the typed fields of into. A value that does not fit
+// is returned as a rejection when strict, and stays where it is otherwise. The first member of a field
+// wins: a second spelling of it stays in the JSON. It reports whether it took anything.
+func (f fields[T]) lift(object jsonindex.Value, into *T, strict bool) (took bool, wrong jsonindex.Member, reason Reason) {
+	for m := object.Members(); m.More(); m = m.Next() {
+		if m.Lifted() {
+			continue
+		}
+		found, ok := f.find(m.Key())
+		if !ok {
+			continue
+		}
+		result, why := found.set(into, m.Value())
+		switch {
+		case result == taken:
+			m.Lift()
+			took = true
+		case result == refused && strict:
+			return took, m, why
+		}
+	}
+	return took, jsonindex.Member{}, ""
+}
+
+func (f field[T]) set(into *T, v jsonindex.Value) (outcome, Reason) {
+	if v.Kind() == jsonindex.Null {
+		return taken, "" // null says that there is nothing
+	}
+	switch {
+	case f.text != nil:
+		return setText(f.text(into), v), ""
+	case f.amount != nil:
+		return setAmount(f.amount(into), v)
+	case f.whole != nil:
+		return setWhole(f.whole(into), v)
+	case f.date != nil:
+		return setDate(f.date(into), v)
+	default:
+		return setFlag(f.flag(into), v)
+	}
+}
+
+// setText takes texts, and the text of numbers: an order number sent as a number is an order number.
+// Other kinds stay in the JSON, where nothing of them is lost.
+func setText(at *string, v jsonindex.Value) outcome {
+	switch v.Kind() {
+	case jsonindex.String, jsonindex.Number:
+	default:
+		return kept
+	}
+	sent := v.Text()
+	if *at != "" && *at != sent {
+		return kept
+	}
+	*at = sent
+	return taken
+}
+
+// numeral is the text of a number, sent as a number or as text; ok is false for other kinds.
+func numeral(v jsonindex.Value) (text string, ok bool) {
+	switch v.Kind() {
+	case jsonindex.String, jsonindex.Number:
+		return strings.TrimSpace(v.Text()), true
+	}
+	return "", false
+}
+
+func setAmount(at *schemas.Optional[schemas.Decimal], v jsonindex.Value) (outcome, Reason) {
+	sent, ok := numeral(v)
+	if !ok {
+		return refused, ReasonInvalidAmount
+	}
+	if sent == "" {
+		return taken, "" // tax: "" says that there is none
+	}
+	parsed, err := schemas.ParseDecimal(sent)
+	if err != nil {
+		return refused, ReasonInvalidAmount
+	}
+	if at.Valid && at.Value != parsed {
+		return kept, ""
+	}
+	*at = schemas.Some(parsed)
+	return taken, ""
+}
+
+func setWhole(at *schemas.Optional[int32], v jsonindex.Value) (outcome, Reason) {
+	sent, ok := numeral(v)
+	if !ok {
+		return refused, ReasonInvalidNumber
+	}
+	if sent == "" {
+		return taken, ""
+	}
+	parsed, err := strconv.ParseInt(strings.TrimSuffix(sent, ".0"), 10, 32)
+	if err != nil {
+		return refused, ReasonInvalidNumber
+	}
+	if at.Valid && at.Value != int32(parsed) {
+		return kept, ""
+	}
+	*at = schemas.Some(int32(parsed))
+	return taken, ""
+}
+
+func setDate(at *schemas.Optional[schemas.Date], v jsonindex.Value) (outcome, Reason) {
+	if v.Kind() != jsonindex.String {
+		return refused, ReasonInvalidDate
+	}
+	sent := strings.TrimSpace(v.Text())
+	if sent == "" {
+		return taken, ""
+	}
+	parsed, ok := parseDate(sent)
+	if !ok {
+		return refused, ReasonInvalidDate
+	}
+	if at.Valid && at.Value != parsed {
+		return kept, ""
+	}
+	*at = schemas.Some(parsed)
+	return taken, ""
+}
+
+func setFlag(at *schemas.Optional[bool], v jsonindex.Value) (outcome, Reason) {
+	var parsed bool
+	switch {
+	case v.Kind() == jsonindex.True, v.Kind() == jsonindex.String && v.Text() == "true":
+		parsed = true
+	case v.Kind() == jsonindex.False, v.Kind() == jsonindex.String && v.Text() == "false":
+	default:
+		return refused, ReasonInvalidType
+	}
+	if at.Valid && at.Value != parsed {
+		return kept, ""
+	}
+	*at = schemas.Some(parsed)
+	return taken, ""
+}

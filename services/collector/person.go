@@ -1,0 +1,121 @@
+package collector
+
+import (
+	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/collector/jsonindex"
+)
+
+// Clear personal data has one home: what these tables know leaves properties and traits, also when the
+// person already has another value in that field.
+
+// contactFields are what is taken from the properties of any event.
+var contactFields = fields[schemas.Person]{
+	"email":             text(func(p *schemas.Person) *string { return &p.Email }),
+	"emailaddress":      text(func(p *schemas.Person) *string { return &p.Email }),
+	"phone":             text(func(p *schemas.Person) *string { return &p.Phone }),
+	"phonenumber":       text(func(p *schemas.Person) *string { return &p.Phone }),
+	"mobile":            text(func(p *schemas.Person) *string { return &p.Phone }),
+	"mobilephone":       text(func(p *schemas.Person) *string { return &p.Phone }),
+	"loyaltycard":       text(func(p *schemas.Person) *string { return &p.LoyaltyCard }),
+	"loyaltyid":         text(func(p *schemas.Person) *string { return &p.LoyaltyCard }),
+	"loyaltynumber":     text(func(p *schemas.Person) *string { return &p.LoyaltyCard }),
+	"loyaltycardid":     text(func(p *schemas.Person) *string { return &p.LoyaltyCard }),
+	"loyaltycardnumber": text(func(p *schemas.Person) *string { return &p.LoyaltyCard }),
+	"civility":          text(func(p *schemas.Person) *string { return &p.Civility }),
+	"salutation":        text(func(p *schemas.Person) *string { return &p.Civility }),
+	"firstname":         text(func(p *schemas.Person) *string { return &p.FirstName }),
+	"lastname":          text(func(p *schemas.Person) *string { return &p.LastName }),
+	"birthday":          date(func(p *schemas.Person) *schemas.Optional[schemas.Date] { return &p.BirthDate }),
+	"birthdate":         date(func(p *schemas.Person) *schemas.Optional[schemas.Date] { return &p.BirthDate }),
+	"dateofbirth":       date(func(p *schemas.Person) *schemas.Optional[schemas.Date] { return &p.BirthDate }),
+}
+
+// traitFields are what is taken from the traits of a person.
+var traitFields = with(contactFields, addressFields, fields[schemas.Person]{
+	"name":    text(func(p *schemas.Person) *string { return &p.FullName }),
+	"gender":  text(func(p *schemas.Person) *string { return &p.Gender }),
+	"title":   text(func(p *schemas.Person) *string { return &p.Title }),
+	"company": text(func(p *schemas.Person) *string { return &p.Company }),
+	"address": text(func(p *schemas.Person) *string { return &p.Street }),
+})
+
+// addressFields are what is taken from an address.
+var addressFields = fields[schemas.Person]{
+	"street":     text(func(p *schemas.Person) *string { return &p.Street }),
+	"postalcode": text(func(p *schemas.Person) *string { return &p.PostalCode }),
+	"postcode":   text(func(p *schemas.Person) *string { return &p.PostalCode }),
+	"zip":        text(func(p *schemas.Person) *string { return &p.PostalCode }),
+	"zipcode":    text(func(p *schemas.Person) *string { return &p.PostalCode }),
+	"city":       text(func(p *schemas.Person) *string { return &p.City }),
+	"state":      text(func(p *schemas.Person) *string { return &p.Region }),
+	"region":     text(func(p *schemas.Person) *string { return &p.Region }),
+	"country":    text(func(p *schemas.Person) *string { return &p.Country }),
+}
+
+// companyFields are what is taken from a company that is an object.
+var companyFields = fields[schemas.Person]{
+	"name": text(func(p *schemas.Person) *string { return &p.Company }),
+}
+
+func with(tables ...fields[schemas.Person]) fields[schemas.Person] {
+	all := make(fields[schemas.Person])
+	for _, table := range tables {
+		for key, f := range table {
+			all[key] = f
+		}
+	}
+	return all
+}
+
+// liftPerson moves what the table knows into the person. Where the person has another value already,
+// that one stays and the new one leaves the JSON all the same; an e-mail, a telephone number or a card
+// is an identifier of the event even then.
+func (d *draft) liftPerson(object jsonindex.Value, table fields[schemas.Person]) {
+	person := &d.touchpoint.Person
+	for m := object.Members(); m.More(); m = m.Next() {
+		if m.Lifted() {
+			continue
+		}
+		found, ok := table.find(m.Key())
+		if !ok {
+			continue
+		}
+		alone := &d.alone
+		*alone = schemas.Person{}
+		if result, _ := found.set(alone, m.Value()); result != taken {
+			d.liftPersonObject(m)
+			continue
+		}
+		m.Lift()
+		d.identify(emailType, alone.Email)
+		d.identify(phoneType, alone.Phone)
+		d.identify(loyaltyCardType, alone.LoyaltyCard)
+		if *alone == (schemas.Person{}) {
+			continue // null or empty
+		}
+		person.Valid = true
+		if found.date != nil {
+			if at := found.date(&person.Value); !at.Valid {
+				*at = *found.date(alone)
+			}
+		} else if at := found.text(&person.Value); *at == "" {
+			*at = *found.text(alone)
+		}
+	}
+}
+
+// liftPersonObject takes an address or a company that is an object; other objects stay.
+func (d *draft) liftPersonObject(m jsonindex.Member) {
+	if m.Value().Kind() != jsonindex.Object {
+		return
+	}
+	var buf [maxFolded]byte
+	switch string(fold(m.Key(), &buf)) {
+	case "address":
+		d.liftPerson(m.Value(), addressFields)
+		m.Touch()
+	case "company":
+		d.liftPerson(m.Value(), companyFields)
+		m.Touch()
+	}
+}

@@ -1,0 +1,244 @@
+package collector
+
+import (
+	"strconv"
+	"unsafe"
+
+	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/collector/jsonindex"
+)
+
+// liftProperties moves the typed properties of a call into the touchpoint. In an event of the vocabulary
+// a number that is none is an error of the sender; in an event of the sender's own making it is just a
+// property with a familiar name.
+func (d *draft) liftProperties(properties jsonindex.Value, event knownEvent) {
+	t := &d.touchpoint
+	commerce, feedback := &t.Commerce, &t.Feedback
+	storeFields.lift(properties, &t.Context.Store, false)
+	switch t.Type {
+	case "page", "screen":
+		d.liftPageProperties(properties)
+		return
+	case "track":
+	default:
+		return
+	}
+	switch event.shape {
+	case shapeOther:
+		took, _, _ := customFields.lift(properties, &commerce.Value, false)
+		commerce.Valid = took
+	case shapeProduct:
+		commerce.Valid = true
+		d.item(properties, "properties.")
+		strictly(d, commerceFields, properties, &commerce.Value)
+	case shapeList:
+		commerce.Valid = true
+		strictly(d, listFields, properties, &commerce.Value)
+		strictly(d, commerceFields, properties, &commerce.Value)
+	case shapeOrder:
+		commerce.Valid = true
+		strictly(d, commerceFields, properties, &commerce.Value)
+	case shapeReview, shapeSurvey:
+		feedback.Valid = true
+		table := surveyFields
+		if event.shape == shapeReview {
+			table = reviewFields
+		}
+		strictly(d, table, properties, &feedback.Value)
+		if feedback.Value.Kind == "" {
+			feedback.Value.Kind = event.kind
+		}
+		if !feedback.Value.Scale.Valid && event.scale > 0 {
+			feedback.Value.Scale = schemas.Some(schemas.Decimal(event.scale * 10_000))
+		}
+	}
+	if event.shape == shapeOrder || event.shape == shapeList || event.shape == shapeProduct {
+		d.liftLists(properties, event.share)
+	}
+}
+
+// strictly lifts and rejects the event when a value does not fit.
+func strictly[T any](d *draft, table fields[T], properties jsonindex.Value, into *T) {
+	if _, wrong, reason := table.lift(properties, into, true); reason != "" {
+		d.reject(reason, "properties."+wrong.Key())
+	}
+}
+
+// liftLists takes the product lines and the means of payment.
+func (d *draft) liftLists(properties jsonindex.Value, share bool) {
+	for m := properties.Members(); m.More(); m = m.Next() {
+		switch key := m.Key(); {
+		case key == "products":
+			liftList(d, m, d.item)
+		case key == "tender":
+			liftList(d, m, d.tender)
+		case key == "recipient" && share:
+			m.Lift() // somebody else's address, which that person never gave us
+		}
+	}
+}
+
+func liftList(d *draft, m jsonindex.Member, each func(v jsonindex.Value, path string)) {
+	switch m.Value().Kind() {
+	case jsonindex.Null:
+		m.Lift()
+		return
+	case jsonindex.Array:
+	default:
+		d.reject(ReasonInvalidType, "properties."+m.Key())
+		return
+	}
+	if m.Value().Len() == 0 {
+		m.Lift()
+		return
+	}
+	m.Touch()
+	place := 0
+	for i := m.Value().Items(); i.More(); i = i.Next() {
+		before := d.rejection
+		if i.Value().Kind() != jsonindex.Object {
+			d.reject(ReasonInvalidType, "")
+		} else {
+			each(i.Value(), ".")
+		}
+		if d.rejection != before {
+			d.rejection.Field = "properties." + m.Key() + "[" + strconv.Itoa(place) + "]" + d.rejection.Field
+			return
+		}
+		place++
+	}
+}
+
+// item reads one product and adds it when it says anything.
+func (d *draft) item(v jsonindex.Value, path string) {
+	items := append(d.touchpoint.Commerce.Value.Items, schemas.Item{})
+	last := len(items) - 1
+	if _, wrong, reason := itemFields.lift(v, &items[last], true); reason != "" {
+		d.reject(reason, path+wrong.Key())
+	}
+	if items[last] == (schemas.Item{}) && path != "." {
+		items = items[:last]
+	}
+	d.touchpoint.Commerce.Value.Items = items
+}
+
+// tender reads one means of payment; its token is an identifier.
+func (d *draft) tender(v jsonindex.Value, path string) {
+	tenders := append(d.touchpoint.Commerce.Value.Tender, schemas.Tender{})
+	tender := &tenders[len(tenders)-1]
+	if _, wrong, reason := tenderFields.lift(v, tender, true); reason != "" {
+		d.reject(reason, path+wrong.Key())
+	}
+	if isCardNumber(tender.Reference) {
+		tender.Reference = "" // never kept, wherever it came from
+	}
+	d.touchpoint.Commerce.Value.Tender = tenders
+	d.identify(paymentReferenceType, tender.Reference)
+}
+
+// isCardNumber tells a card number that was sent in place of a token: 13 to 19 digits, possibly in
+// groups, with a right check digit.
+func isCardNumber(s string) bool {
+	count, sum := 0, 0
+	for i := len(s) - 1; i >= 0; i-- {
+		c := s[i]
+		switch {
+		case c == ' ' || c == '-':
+			continue
+		case c < '0' || c > '9':
+			return false
+		}
+		digit := int(c - '0')
+		if count%2 == 1 {
+			if digit *= 2; digit > 9 {
+				digit -= 9
+			}
+		}
+		sum += digit
+		count++
+	}
+	return count >= 13 && count <= 19 && sum%10 == 0
+}
+
+// liftPageProperties takes the page as the call describes it, over what the context says of it.
+func (d *draft) liftPageProperties(properties jsonindex.Value) {
+	t := &d.touchpoint
+	page := &t.Context.Page
+	for m := properties.Members(); m.More(); m = m.Next() {
+		if m.Lifted() {
+			continue
+		}
+		switch m.Key() {
+		case "name":
+			liftText(m, &t.Name)
+		case "category":
+			liftText(m, &page.Category)
+		case "url", "path", "title", "referrer", "search":
+			if at := pageFields[m.Key()].text(page); m.Value().Kind() == jsonindex.String {
+				*at = m.Value().Text()
+				m.Lift()
+			}
+		}
+	}
+}
+
+// keepRest writes what no typed field took, as it was sent: properties with what is left of the context
+// under the name context, and traits with those of the context.
+func (d *draft) keepRest(properties, traits, context jsonindex.Value) {
+	t := &d.touchpoint
+	d.properties = append(d.properties, '{')
+	d.properties = jsonindex.AppendMembers(d.properties, properties)
+	before := len(d.properties)
+	if before > 1 {
+		d.properties = append(d.properties, ',')
+	}
+	d.properties = append(appendFreeKey(d.properties, properties, "context"), ':')
+	rest := len(d.properties)
+	if d.properties = jsonindex.AppendRest(d.properties, context); len(d.properties) == rest {
+		d.properties = d.properties[:before]
+	}
+	if len(d.properties) > 1 {
+		d.properties = append(d.properties, '}')
+		t.Properties = alias(d.properties)
+	}
+
+	older := context.Get("traits")
+	d.traits = append(d.traits, '{')
+	d.traits = jsonindex.AppendMembers(d.traits, traits)
+	d.traits = appendOlder(d.traits, traits, older)
+	if len(d.traits) > 1 {
+		d.traits = append(d.traits, '}')
+		t.Traits = alias(d.traits)
+	}
+}
+
+// appendOlder adds the members of older that traits does not have.
+func appendOlder(dst []byte, traits, older jsonindex.Value) []byte {
+	if traits.Kind() == jsonindex.Object {
+		for m := older.Members(); m.More(); m = m.Next() {
+			if traits.Get(m.Key()).Kind() != jsonindex.Missing {
+				m.Lift()
+			}
+		}
+	}
+	before := len(dst)
+	if before > 1 {
+		dst = append(dst, ',')
+	}
+	rest := len(dst)
+	if dst = jsonindex.AppendMembers(dst, older); len(dst) == rest {
+		dst = dst[:before]
+	}
+	return dst
+}
+
+// appendFreeKey writes a key that the object does not have.
+func appendFreeKey(dst []byte, object jsonindex.Value, key string) []byte {
+	for object.Get(key).Kind() != jsonindex.Missing {
+		key += "_"
+	}
+	return append(append(append(dst, '"'), key...), '"')
+}
+
+// alias turns bytes that stay as they are until the next event into a string without a copy.
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
