@@ -103,7 +103,7 @@ type RejectedTouchpoint struct {
 	// Media type of the payload.
 	ContentType string `json:"content_type,omitzero"`
 	// Original bytes. Direct personal data.
-	Payload []byte `json:"payload,omitzero"`
+	Payload []byte `json:"payload,omitempty"`
 	// Topic the payload was read from; empty at the collector.
 	Topic string `json:"topic,omitzero"`
 	// Partition it was read from.

@@ -1,8 +1,6 @@
 package main
 
-import (
-	"github.com/parcours-cdp/parcours/schemas/internal/avsc"
-)
+import "github.com/parcours-cdp/parcours/schemas/internal/avsc"
 
 func (g *generator) decodeFile(stages []*stage) string {
 	var p printer

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-
-	"github.com/parcours-cdp/parcours/schemas/internal/avsc"
-)
+import "github.com/parcours-cdp/parcours/schemas/internal/avsc"
 
 func (g *generator) encodeFile(stages []*stage) string {
 	var p printer
@@ -74,11 +70,8 @@ func (p *printer) encode(t *avsc.Type, expr string) {
 
 // arrayName is the middle of the names of the functions for an array.
 func arrayName(t *avsc.Type) string {
-	switch t.Items.Kind {
-	case avsc.Record:
+	if t.Items.Kind == avsc.Record {
 		return t.Items.ShortName()
-	case avsc.String:
-		return "String"
 	}
-	panic(fmt.Sprintf("no code for an array of %s: add it to arrayName and beside appendStringArray", t.Items))
+	return "String"
 }

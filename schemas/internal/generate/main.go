@@ -40,7 +40,6 @@ type stage struct {
 	added  []avsc.Field // by this stage
 	before *stage       // whose fields come first; nil for the first stage
 	record *avsc.Type
-	file   string
 }
 
 // generate returns the text of every generated file by its path in the module.
@@ -78,7 +77,7 @@ func readStages(dir string, files map[string][]byte) ([]*stage, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := &stage{file: name}
+		s := &stage{}
 		schema := string(text)
 		if base, isSuffix := strings.CutSuffix(name, ".suffix.avsc"); isSuffix {
 			if schema, err = avsc.Extend(full, schema, last.record.Name); err != nil {
@@ -93,6 +92,9 @@ func readStages(dir string, files map[string][]byte) ([]*stage, error) {
 			s.before = last
 		}
 		if s.record, err = avsc.Parse(schema); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if err := supported(s.record); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		s.name = s.record.ShortName()

@@ -26,7 +26,7 @@ func goName(name string) string {
 	return out.String()
 }
 
-// goType is the Go type of a schema type; goTypes lists what the generator can write.
+// goType is the Go type of a schema type.
 func goType(t *avsc.Type) string {
 	if value, _, ok := t.Nullable(); ok {
 		return "Optional[" + goType(value) + "]"
@@ -48,31 +48,45 @@ type primitive struct {
 	zero   string
 }
 
-func primitiveOf(t *avsc.Type) primitive {
-	switch key := string(t.Kind) + " " + t.Logical; key {
-	case "string ":
-		return primitive{"string", "dst = appendString(dst, %s)", "r.string()", `""`}
-	case "bytes ":
-		return primitive{"[]byte", "dst = appendBytes(dst, %s)", "r.bytes()", "nil"}
-	case "bytes decimal":
-		return primitive{"Decimal", "dst = appendDecimal(dst, %s)", "r.decimal()", "0"}
-	case "boolean ":
-		return primitive{"bool", "dst = appendBool(dst, %s)", "r.bool()", "false"}
-	case "double ":
-		return primitive{"float64", "dst = appendDouble(dst, %s)", "r.double()", "0"}
-	case "int ":
-		return primitive{"int32", "dst = appendLong(dst, int64(%s))", "r.int()", "0"}
-	case "int date":
-		return primitive{"Date", "dst = appendLong(dst, int64(%s))", "Date(r.int())", "0"}
-	case "long ":
-		return primitive{"int64", "dst = appendLong(dst, %s)", "r.long()", "0"}
-	case "long timestamp-millis":
-		return primitive{"Millis", "dst = appendLong(dst, int64(%s))", "Millis(r.long())", "0"}
-	case "fixed uuid":
-		return primitive{"UUID", "dst = append(dst, %s[:]...)", "r.uuid()", "UUID{}"}
-	default:
-		panic(fmt.Sprintf("no Go type for %s: add it to primitiveOf", t))
+// primitives are the types the generator can write, by kind and logical type.
+var primitives = map[string]primitive{
+	"string ":               {"string", "dst = appendString(dst, %s)", "r.string()", `""`},
+	"bytes ":                {"[]byte", "dst = appendBytes(dst, %s)", "r.bytes()", "nil"},
+	"bytes decimal":         {"Decimal", "dst = appendDecimal(dst, %s)", "r.decimal()", "0"},
+	"boolean ":              {"bool", "dst = appendBool(dst, %s)", "r.bool()", "false"},
+	"double ":               {"float64", "dst = appendDouble(dst, %s)", "r.double()", "0"},
+	"int ":                  {"int32", "dst = appendLong(dst, int64(%s))", "r.int()", "0"},
+	"int date":              {"Date", "dst = appendLong(dst, int64(%s))", "Date(r.int())", "0"},
+	"long ":                 {"int64", "dst = appendLong(dst, %s)", "r.long()", "0"},
+	"long timestamp-millis": {"Millis", "dst = appendLong(dst, int64(%s))", "Millis(r.long())", "0"},
+	"fixed uuid":            {"UUID", "dst = append(dst, %s[:]...)", "r.uuid()", "UUID{}"},
+}
+
+func primitiveOf(t *avsc.Type) primitive { return primitives[string(t.Kind)+" "+t.Logical] }
+
+// supported reports the first type under t that the generator cannot write; all that follows relies on there being none.
+func supported(t *avsc.Type) error {
+	if value, null, ok := t.Nullable(); ok && null == 0 {
+		return supported(value)
 	}
+	switch {
+	case t.Kind == avsc.Record:
+		for _, f := range t.Fields {
+			if err := supported(f.Type); err != nil {
+				return fmt.Errorf("field %q: %w", f.Name, err)
+			}
+		}
+		return nil
+	case t.Kind == avsc.Array && t.Items.Kind == avsc.Record:
+		return supported(t.Items)
+	case t.Kind == avsc.Array && t.Items.Kind == avsc.String:
+		return nil
+	case t.Logical == "decimal" && (t.Scale != 4 || t.Precision != 18):
+		return fmt.Errorf("%s: Decimal has 18 digits, 4 of them after the point", t)
+	case primitiveOf(t).goType == "":
+		return fmt.Errorf("no Go type for %s: add it to primitives, or choose another", t)
+	}
+	return nil
 }
 
 func (g *generator) typesFile() string {
@@ -119,8 +133,8 @@ func fields(p *printer, list []avsc.Field) {
 		}
 		p.line("// %s%s", f.Doc, note)
 		omit := "omitzero"
-		if f.Type.Kind == avsc.Array {
-			omit = "omitempty" // an empty array that is not nil is not the zero value
+		if strings.HasPrefix(goType(f.Type), "[]") {
+			omit = "omitempty" // an empty slice that is not nil is not the zero value
 		}
 		p.line("%s %s `json:\"%s,%s\"`", goName(f.Name), goType(f.Type), f.Name, omit)
 	}
