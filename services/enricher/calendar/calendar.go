@@ -1,0 +1,231 @@
+// Package calendar tells what a moment was where it happened: local date and hour, weekday and French bank holiday.
+//
+// It decides which time zone and which department apply to an event, and hides how the moving feasts are computed.
+// It reads no clock: the same moment always gives the same answer, as long as the time zone database is the same.
+// The zones come from the system's database, or from the copy in the program when the system has none.
+package calendar
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+	_ "time/tzdata" // Minimal images have no time zone database.
+
+	"github.com/maypok86/otter/v2"
+)
+
+// Version names the rules; it changes whenever an answer may change.
+const Version = "fr-bank-holidays-1"
+
+// zones bounds the cache of time zone names seen on events. There are about 600 valid names, the rest of the room is for wrong ones.
+const zones = 2048
+
+// Config places the shops.
+type Config struct {
+	// Department is the French department whose bank holidays count where no shop is known; empty counts the national days.
+	Department string `koanf:"department"`
+	// Stores maps a store id, as the tills send it, to where the shop is.
+	Stores map[string]Store `koanf:"stores"`
+}
+
+// Store is where a shop is.
+type Store struct {
+	// Timezone is the IANA zone of the shop; empty takes the department's.
+	Timezone string `koanf:"timezone"`
+	// Department is the French department code ("75", "67", "2A", "974"); empty takes the region of the workspace.
+	Department string `koanf:"department"`
+}
+
+// Calendar answers for one workspace. It is safe for concurrent use.
+type Calendar struct {
+	workspace place
+	stores    map[string]place
+	zones     *otter.Cache[string, *time.Location]
+}
+
+// place is a zone, and the department whose bank holidays count. A foreign place has none.
+type place struct {
+	location   *time.Location
+	department string
+	foreign    bool
+}
+
+// Moment is a point in time as people there lived it.
+type Moment struct {
+	Timezone string
+	Year     int
+	Month    time.Month
+	Day      int
+	Hour     int
+	// Weekday is 1 for Monday to 7 for Sunday.
+	Weekday int
+	Weekend bool
+	// Holiday is the name of the bank holiday, or empty.
+	Holiday string
+}
+
+// overseas gives the zone of the departments and collectivities that do not live on Paris time.
+var overseas = map[string]string{
+	"971": "America/Guadeloupe",
+	"972": "America/Martinique",
+	"973": "America/Cayenne",
+	"974": "Indian/Reunion",
+	"975": "America/Miquelon",
+	"976": "Indian/Mayotte",
+	"977": "America/St_Barthelemy",
+	"978": "America/Marigot",
+	"986": "Pacific/Wallis",
+	"987": "Pacific/Tahiti",
+	"988": "Pacific/Noumea",
+}
+
+// departmentOfZone is overseas the other way round: a visitor's zone says in which island the visitor is.
+var departmentOfZone = func() map[string]string {
+	reverse := make(map[string]string, len(overseas))
+	for department, zone := range overseas {
+		reverse[zone] = department
+	}
+	return reverse
+}()
+
+// New checks the shops and returns a calendar. Timezone and country are the workspace's: an IANA zone, and a code such as FR. Only the
+// bank holidays of France are known; elsewhere there are none.
+func New(cfg Config, timezone, country string) (*Calendar, error) {
+	location, err := time.LoadLocation(timezone)
+	if err != nil || timezone == "" || timezone == "Local" {
+		return nil, fmt.Errorf("read the workspace: timezone %q is not an IANA time zone: name one, for example Europe/Paris", timezone)
+	}
+	home := place{location: location, department: cfg.Department, foreign: country != countryFrance && cfg.Department == ""}
+	cache, err := otter.New(&otter.Options[string, *time.Location]{MaximumSize: zones})
+	if err != nil {
+		return nil, fmt.Errorf("make the time zone cache: %w", err)
+	}
+	calendar := &Calendar{workspace: home, stores: make(map[string]place, len(cfg.Stores)), zones: cache}
+	for id, store := range cfg.Stores {
+		if calendar.stores[id], err = store.place(home); err != nil {
+			return nil, fmt.Errorf("read store %q: %w", id, err)
+		}
+	}
+	return calendar, nil
+}
+
+// Validate checks every shop, and reports all faults at once.
+func (c Config) Validate() error {
+	ids := make([]string, 0, len(c.Stores))
+	for id := range c.Stores {
+		ids = append(ids, id)
+	}
+	sort.Strings(ids)
+	var faults []error
+	if c.Department != "" && !knownDepartment(c.Department) {
+		faults = append(faults, fmt.Errorf("department %q is not a French department code such as 75, 2A or 974", c.Department))
+	}
+	for _, id := range ids {
+		if _, err := c.Stores[id].place(place{location: time.UTC}); err != nil {
+			faults = append(faults, fmt.Errorf("stores.%s: %w", id, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// place resolves a shop, what it leaves out being as in the workspace.
+func (s Store) place(workspace place) (place, error) {
+	where := workspace
+	zone := s.Timezone
+	if s.Department != "" {
+		if !knownDepartment(s.Department) {
+			return place{}, fmt.Errorf("department %q is not a French department code such as 75, 2A or 974", s.Department)
+		}
+		where.department, where.foreign = s.Department, false
+		if zone == "" {
+			zone = zoneOf(s.Department)
+		}
+	}
+	if zone == "" {
+		return where, nil
+	}
+	location, err := time.LoadLocation(zone)
+	if err != nil || zone == "Local" {
+		return place{}, fmt.Errorf("timezone %q is not an IANA time zone: name one, for example Europe/Paris", zone)
+	}
+	where.location = location
+	return where, nil
+}
+
+func zoneOf(department string) string {
+	if zone, ok := overseas[department]; ok {
+		return zone
+	}
+	return "Europe/Paris"
+}
+
+// knownDepartment accepts 01 to 95 without 20, 2A, 2B and the overseas codes.
+func knownDepartment(code string) bool {
+	if code == "2A" || code == "2B" {
+		return true
+	}
+	if _, ok := overseas[code]; ok {
+		return true
+	}
+	return len(code) == 2 && code >= "01" && code <= "95" && code != "20" && code[1] >= '0' && code[1] <= '9'
+}
+
+// At tells what the moment was: in the shop's place when the shop is known, else in the visitor's time zone, else in the workspace's.
+func (c *Calendar) At(moment time.Time, storeID, timezone string) Moment {
+	where, known := c.stores[storeID]
+	if !known || storeID == "" {
+		where = c.workspace
+		if location := c.zone(timezone); location != nil {
+			where.location = location
+			// The zones of the overseas departments belong to one department each; the others say nothing about bank holidays.
+			if department, ok := departmentOfZone[location.String()]; ok && !where.foreign {
+				where.department = department
+			}
+		}
+	}
+	local := moment.In(where.location)
+	m := Moment{Timezone: where.location.String(), Hour: local.Hour(), Weekday: int(local.Weekday())}
+	m.Year, m.Month, m.Day = local.Date()
+	if m.Weekday == 0 {
+		m.Weekday = 7
+	}
+	m.Weekend = m.Weekday >= 6
+	if !where.foreign {
+		m.Holiday = Holiday(m.Year, m.Month, m.Day, where.department)
+	}
+	return m
+}
+
+// zone returns the location of a name sent by a client, nil when there is none. Wrong names are remembered too, or each would search the disk.
+func (c *Calendar) zone(name string) *time.Location {
+	if !plausibleZone(name) {
+		return nil
+	}
+	if location, ok := c.zones.GetIfPresent(name); ok {
+		return location
+	}
+	name = strings.Clone(name) // The name may alias a whole record.
+	location, err := time.LoadLocation(name)
+	if err != nil {
+		location = nil
+	}
+	c.zones.Set(name, location)
+	return location
+}
+
+// plausibleZone keeps what cannot be a zone away from the file system. "Local" would be the zone of this machine.
+func plausibleZone(name string) bool {
+	if name == "" || len(name) > 64 || name == "Local" {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (c < '0' || c > '9') && !strings.ContainsRune("_+-/", rune(c)) {
+			return false
+		}
+	}
+	return name[0] != '/' && !strings.Contains(name, "//")
+}

@@ -1,0 +1,192 @@
+package enricher
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+
+	"github.com/parcours-cdp/parcours/schemas"
+)
+
+// Enrichment adds fields to an event. It is a pure function of the event, of what the enrichments before it added, and of its data; it is
+// safe for concurrent use. It must keep no string of the event after Apply, because they live in the memory of the batch.
+type Enrichment interface {
+	// Describe tells what the enrichment is. What it says does not change, but for Version when data is swapped.
+	Describe() Description
+	// Apply reads the event, which it must not change, and writes into added. What it wrote counts only if it was applied.
+	Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Outcome
+}
+
+// Description is what an enrichment declares.
+type Description struct {
+	Name string
+	// Version of the data and the rules.
+	Version string
+	// Purpose that the person's consent would have to cover, for example analytics.
+	Purpose string
+	// Reads are paths of the event, as schemas.Decoder.Select takes them; only these are decoded.
+	Reads []string
+	// Writes are fields of Suffix, by the names of the schema.
+	Writes []string
+}
+
+// Suffix holds the fields that the enricher adds.
+type Suffix struct {
+	Device   schemas.Optional[schemas.Device]
+	Traffic  schemas.Optional[schemas.Traffic]
+	Calendar schemas.Optional[schemas.Calendar]
+}
+
+// What became of an enrichment, as it stands in the event.
+const (
+	StatusApplied = "applied"
+	StatusSkipped = "skipped"
+	StatusFailed  = "failed"
+)
+
+// Reasons that the chain gives itself.
+const (
+	reasonPanic     = "panic"
+	reasonNoOutcome = "no_outcome"
+)
+
+// Outcome is the answer of an enrichment. Reason is a constant of the enrichment's, never a value of the event: it becomes a metric label.
+type Outcome struct {
+	Status, Reason string
+	// Version is that of the data that was used, when it differs from the described one.
+	Version string
+
+	fault *fault
+}
+
+// fault is what a panic leaves for the log.
+type fault struct {
+	cause string
+	stack []byte
+}
+
+// Applied says that the fields are written.
+func Applied() Outcome { return Outcome{Status: StatusApplied} }
+
+// Skipped says that the event is none of this enrichment's business, and why.
+func Skipped(reason string) Outcome { return Outcome{Status: StatusSkipped, Reason: reason} }
+
+// Failed says that the fields should be there and are not, and why.
+func Failed(reason string) Outcome { return Outcome{Status: StatusFailed, Reason: reason} }
+
+// Link is an enrichment at its place in the chain.
+type Link struct {
+	Enrichment
+	// Required sends an event whose enrichment fails into quarantine; otherwise it goes on without the fields.
+	Required bool
+}
+
+// Chain is a list of enrichments in the order in which they run. It does not change.
+type Chain struct {
+	links   []Link
+	names   []string
+	reads   []string
+	observe func(link int, outcome Outcome)
+}
+
+// NewChain checks that the links fit together: names and written fields are of one link each. Observe is called after each link; it may be nil.
+func NewChain(links []Link, observe func(link int, outcome Outcome)) (*Chain, error) {
+	if observe == nil {
+		observe = func(int, Outcome) {}
+	}
+	c := &Chain{links: links, observe: observe}
+	owner := map[string]string{}
+	for _, link := range links {
+		d := link.Describe()
+		if d.Name == "" || d.Version == "" || d.Purpose == "" {
+			return nil, fmt.Errorf("build the chain: enrichment %q does not declare a name, a version and a purpose", d.Name)
+		}
+		if slices.Contains(c.names, d.Name) {
+			return nil, fmt.Errorf("build the chain: enrichment %s stands in it twice; list it once", d.Name)
+		}
+		for _, field := range d.Writes {
+			if other, taken := owner[field]; taken {
+				return nil, fmt.Errorf("build the chain: %s and %s both write %s; enable one of them", other, d.Name, field)
+			}
+			owner[field] = d.Name
+		}
+		for _, path := range d.Reads {
+			if !slices.Contains(c.reads, path) {
+				c.reads = append(c.reads, path)
+			}
+		}
+		c.names = append(c.names, d.Name)
+	}
+	return c, nil
+}
+
+// Reads are the paths that the enrichments of the chain read.
+func (c *Chain) Reads() []string { return slices.Clone(c.reads) }
+
+// Names are the names of the enrichments, in order.
+func (c *Chain) Names() []string { return slices.Clone(c.names) }
+
+// RequiredError tells that an enrichment without which no event may go on has failed.
+type RequiredError struct{ Enrichment, Reason string }
+
+func (e *RequiredError) Error() string {
+	return fmt.Sprintf("required enrichment %s failed: %s", e.Enrichment, e.Reason)
+}
+
+// Run puts the event through the enrichments and fills in the fields of the suffix, with one entry for each enrichment. A *RequiredError says
+// that the event must not go on.
+func (c *Chain) Run(event *schemas.EnrichedTouchpoint) error {
+	var added Suffix
+	event.Enrichments = event.Enrichments[:0]
+	for i, link := range c.links {
+		before := added
+		outcome := apply(link.Enrichment, &event.IdentifiedTouchpoint, &added)
+		if outcome.Status != StatusApplied {
+			added = before // Whatever it wrote before it gave up, its fields are null.
+		}
+		c.observe(i, outcome)
+		if outcome.Status == StatusFailed && link.Required {
+			return &RequiredError{Enrichment: c.names[i], Reason: outcome.Reason}
+		}
+		event.Enrichments = append(event.Enrichments, schemas.Enrichment{
+			Name: c.names[i], Version: outcome.Version, Status: outcome.Status, Reason: outcome.Reason,
+		})
+	}
+	event.Device, event.Traffic, event.Calendar = added.Device, added.Traffic, added.Calendar
+	return nil
+}
+
+// apply calls one enrichment. A fault of it must not stop the stream, so a panic is a failure like any other.
+func apply(e Enrichment, event *schemas.IdentifiedTouchpoint, added *Suffix) (outcome Outcome) {
+	version := ""
+	defer func() {
+		if cause := recover(); cause != nil {
+			outcome = Failed(reasonPanic)
+			outcome.fault = &fault{cause: causeOf(cause), stack: debug.Stack()}
+		}
+		if outcome.Version == "" {
+			outcome.Version = version
+		}
+	}()
+	version = e.Describe().Version
+	outcome = e.Apply(event, added)
+	switch outcome.Status {
+	case StatusApplied, StatusSkipped, StatusFailed:
+	default:
+		outcome = Failed(reasonNoOutcome)
+	}
+	return outcome
+}
+
+// causeOf names a panic for the log. The text of an unknown value may hold personal data, so only its type is told.
+func causeOf(cause any) string {
+	if err, ok := cause.(error); ok {
+		var fault runtime.Error
+		if errors.As(err, &fault) {
+			return fault.Error()
+		}
+	}
+	return fmt.Sprintf("%T", cause)
+}

@@ -1,0 +1,89 @@
+package enricher
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parcours-cdp/parcours/services/enricher/calendar"
+	"github.com/parcours-cdp/parcours/services/enricher/traffic"
+	"github.com/parcours-cdp/parcours/services/enricher/useragent"
+)
+
+// Config is the enricher's section of the configuration.
+type Config struct {
+	// Enrichments run in this order. The list replaces the default one as a whole.
+	Enrichments []Entry `koanf:"enrichments"`
+	// UserAgent, Traffic and Calendar configure the enrichments of these names.
+	UserAgent useragent.Config `koanf:"user_agent"`
+	Traffic   traffic.Config   `koanf:"traffic"`
+	Calendar  calendar.Config  `koanf:"calendar"`
+	// BatchRecords is how many touchpoints are taken at once at most.
+	BatchRecords int `koanf:"batch_records"`
+	// BatchBytes is how many bytes of touchpoints are taken at once, about.
+	BatchBytes int `koanf:"batch_bytes"`
+	// BatchWait is how long a batch may grow; it bounds what this stage adds to the latency of a quiet stream.
+	BatchWait time.Duration `koanf:"batch_wait"`
+}
+
+// Entry is an enrichment in the list.
+type Entry struct {
+	// Name is user_agent, traffic or calendar.
+	Name string `koanf:"name"`
+	// Enabled leaves the enrichment out when false.
+	Enabled bool `koanf:"enabled"`
+	// Required sends an event whose enrichment fails into quarantine; otherwise the event goes on without its fields.
+	Required bool `koanf:"required"`
+}
+
+// DefaultConfig runs every enrichment and requires none.
+func DefaultConfig() Config {
+	return Config{
+		Enrichments: []Entry{
+			{Name: UserAgent, Enabled: true},
+			{Name: Traffic, Enabled: true},
+			{Name: Calendar, Enabled: true},
+		},
+		UserAgent:    useragent.DefaultConfig(),
+		BatchRecords: 5_000,
+		BatchBytes:   16 << 20,
+		BatchWait:    10 * time.Millisecond,
+	}
+}
+
+// Validate names the field that is wrong, its value and what to do.
+func (c Config) Validate() error {
+	known := []string{UserAgent, Traffic, Calendar}
+	var seen []string
+	for i, entry := range c.Enrichments {
+		if !slices.Contains(known, entry.Name) {
+			return fmt.Errorf("enricher.enrichments[%d].name is %q: give one of %s", i, entry.Name, strings.Join(known, ", "))
+		}
+		if slices.Contains(seen, entry.Name) {
+			return fmt.Errorf("enricher.enrichments[%d].name is %q, which is in the list already: name it once", i, entry.Name)
+		}
+		seen = append(seen, entry.Name)
+	}
+	for _, section := range []struct {
+		name  string
+		check func() error
+	}{
+		{UserAgent, c.UserAgent.Validate},
+		{Traffic, c.Traffic.Validate},
+		{Calendar, c.Calendar.Validate},
+	} {
+		if err := section.check(); err != nil {
+			return fmt.Errorf("enricher.%s: %w", section.name, err)
+		}
+	}
+	switch {
+	case c.BatchRecords < 1:
+		return fmt.Errorf("enricher.batch_records is %d: give 1 or more", c.BatchRecords)
+	case c.BatchBytes < 1:
+		return fmt.Errorf("enricher.batch_bytes is %d: give 1 or more", c.BatchBytes)
+	case c.BatchWait < 0 || c.BatchWait > 10*time.Second:
+		return fmt.Errorf("enricher.batch_wait is %s: give 0s to 10s", c.BatchWait)
+	}
+	return nil
+}

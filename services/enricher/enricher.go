@@ -1,0 +1,212 @@
+// Package enricher is the service that adds to identified touchpoints what reference data knows about them.
+//
+// It owns the chain of enrichments and the consumer group parcours-enricher. It promises that the bytes of an event are copied untouched and
+// only appended to, that an optional enrichment never stops an event, and that what cannot be enriched is in quarantine. Run opens
+// everything the service needs and gives it back when it returns.
+package enricher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/parcours-cdp/parcours/internal/quarantine"
+	"github.com/parcours-cdp/parcours/internal/registry"
+	"github.com/parcours-cdp/parcours/internal/service"
+	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/schemas"
+	"go.uber.org/zap"
+)
+
+// Group is the consumer group; instances share its partitions.
+const Group = "parcours-enricher"
+
+// Reasons for quarantine.
+const (
+	reasonMalformed     = "malformed_record"
+	reasonUnknownSchema = "unknown_schema"
+	reasonRequired      = "required_enrichment_failed"
+)
+
+// Run enriches touchpoints until ctx ends.
+func Run(ctx context.Context, cfg Config, p service.Platform) error {
+	const part = "enrichments"
+	p.Ready.Set(part, false, "loading the reference data")
+	links, err := build(cfg, p.Workspace)
+	if err != nil {
+		return err
+	}
+	if err := p.Kafka.EnsureTopics(ctx, stream.Identified, stream.Enriched, stream.Rejected); err != nil {
+		return err
+	}
+	kept, err := quarantine.New(ctx, p.Registry, "enricher")
+	if err != nil {
+		return err
+	}
+	s, err := newStage(links, p, kept)
+	if err != nil {
+		return err
+	}
+	for _, link := range links {
+		d := link.Describe()
+		p.Log.Info("enrichment ready", zap.String("enrichment", d.Name), zap.String("version", d.Version), zap.Bool("required", link.Required))
+	}
+	p.Ready.Set(part, true, "")
+	defer p.Ready.Set(part, false, "stopped")
+	return p.Kafka.Consume(ctx, stream.Consumer{
+		Group: Group, Topics: []string{stream.Identified},
+		MaxRecords: cfg.BatchRecords, MaxBytes: cfg.BatchBytes, MaxWait: cfg.BatchWait,
+	}, s.handle)
+}
+
+// stage is the shell around the chain: Kafka, the registry, metrics and the clock.
+type stage struct {
+	kafka      *stream.Client
+	registry   *registry.Registry
+	quarantine *quarantine.Quarantine
+	metrics    *metrics
+	links      []Link
+	observer   *observer
+	worker     worker
+	transforms map[int32]*transform
+	// unusable are the schemas of the batch in hand that cannot be read, so that each is asked for once.
+	unusable map[int32]error
+	buffer   []byte
+}
+
+func newStage(links []Link, p service.Platform, kept *quarantine.Quarantine) (*stage, error) {
+	m := newMetrics(p.Metrics)
+	o := newObserver(m, links, p.Log)
+	chain, err := NewChain(links, o.observe)
+	if err != nil {
+		return nil, err
+	}
+	return &stage{
+		kafka: p.Kafka, registry: p.Registry, quarantine: kept, metrics: m, links: links, observer: o,
+		worker: worker{chain: chain}, transforms: map[int32]*transform{}, unusable: map[int32]error{},
+	}, nil
+}
+
+// handle enriches one batch. Offsets are committed by the caller after it returned nil, so a crash anywhere in here repeats the batch; the sink
+// drops the copies that were written already.
+func (s *stage) handle(ctx context.Context, batch []stream.Range) error {
+	clear(s.unusable)
+	count := 0
+	for _, part := range batch {
+		count += len(part.Records)
+	}
+	// 1. Enrich in memory: the outputs of one partition in the order of its inputs.
+	records := make([]stream.Record, count) // One allocation for the batch; Kafka's client owns them until it has answered.
+	outputs := make([]*stream.Record, 0, count)
+	s.buffer = s.buffer[:0]
+	enriched := 0
+	for _, part := range batch {
+		for _, record := range part.Records {
+			from := len(s.buffer)
+			reason, err := s.enrich(ctx, record)
+			switch {
+			case err == nil:
+				out := &records[len(outputs)]
+				out.Topic, out.Key, out.Headers = stream.Enriched, record.Key, record.Headers
+				out.Value = s.buffer[from:len(s.buffer):len(s.buffer)]
+				outputs = append(outputs, out)
+				enriched++
+			case reason == "":
+				return err
+			default:
+				s.metrics.rejected.WithLabelValues(reason).Inc()
+				outputs = append(outputs, s.reject(record, reason, err))
+			}
+		}
+	}
+	// 2. Write, and wait for all the acknowledgements. A crash here leaves some of them written: the batch is repeated.
+	if err := s.kafka.Produce(ctx, outputs...); err != nil {
+		s.buffer = nil // Kafka's client may still hold it.
+		return err
+	}
+	s.metrics.events.WithLabelValues("enriched").Add(float64(enriched))
+	s.metrics.events.WithLabelValues("quarantined").Add(float64(count - enriched))
+	s.metrics.cache(s.links)
+	return nil
+}
+
+// enrich appends the enriched message to the buffer. An error with a reason is the record's fault; one without is not, and the batch has to be
+// tried again.
+func (s *stage) enrich(ctx context.Context, record *stream.Record) (reason string, err error) {
+	id, body, err := schemas.SplitHeader(record.Value)
+	if err != nil {
+		return reasonMalformed, err
+	}
+	t, err := s.transform(ctx, id)
+	if err != nil {
+		if registry.IsUnavailable(err) || ctx.Err() != nil {
+			return "", err
+		}
+		return reasonUnknownSchema, err
+	}
+	s.observer.begin()
+	s.buffer, err = s.worker.append(s.buffer, t, body)
+	var required *RequiredError
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.As(err, &required):
+		return reasonRequired, err
+	}
+	return reasonMalformed, err
+}
+
+// transform returns how to read the bodies of a schema, and the schema of what is written for them.
+func (s *stage) transform(ctx context.Context, id int32) (*transform, error) {
+	if t := s.transforms[id]; t != nil {
+		return t, nil
+	}
+	if err := s.unusable[id]; err != nil {
+		return nil, err
+	}
+	t, err := s.compile(ctx, id)
+	if err != nil {
+		s.unusable[id] = err
+		return nil, err
+	}
+	s.transforms[id] = t
+	return t, nil
+}
+
+func (s *stage) compile(ctx context.Context, id int32) (*transform, error) {
+	schema, err := s.registry.Schema(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	decoder, err := s.registry.Decoder(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	output, err := s.registry.Derived(ctx, id, stream.Enriched, schemas.ExtendEnriched)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTransform(decoder, schema, output, s.worker.chain.Reads())
+	if err != nil {
+		return nil, fmt.Errorf("prepare schema %d: %w", id, err)
+	}
+	return t, nil
+}
+
+// reject names the fault so that it can be repaired, without a value of the event.
+func (s *stage) reject(record *stream.Record, reason string, err error) *stream.Record {
+	var (
+		required *RequiredError
+		decode   *schemas.DecodeError
+	)
+	switch {
+	case errors.As(err, &required):
+		return s.quarantine.FromRecord(record, reason, required.Enrichment,
+			"enrichment "+required.Enrichment+" is required and failed with "+required.Reason+": repair its data or make it optional, then replay")
+	case errors.As(err, &decode):
+		return s.quarantine.FromRecord(record, reason, decode.Field, "the record does not follow its schema: "+decode.Problem+"; repair the sender, then replay")
+	case reason == reasonUnknownSchema:
+		return s.quarantine.FromRecord(record, reason, "", "the schema of the record cannot be used: "+err.Error()+"; register it, then replay")
+	}
+	return s.quarantine.FromRecord(record, reason, "", "the record cannot be read: "+err.Error()+"; repair the sender, then replay")
+}

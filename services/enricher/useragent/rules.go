@@ -1,0 +1,213 @@
+package useragent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp/syntax"
+	"strings"
+
+	"github.com/ua-parser/uap-go/uaparser"
+)
+
+// rules are the expressions of uap-core, tried in their order as that project specifies. Trying all 1,200 of them takes milliseconds, and
+// whoever sends a new user agent with each event would stop the stage; so an expression is tried only if a piece of text that every
+// match of it holds is there.
+type rules struct {
+	definitions *uaparser.RegexDefinitions
+	agents      []pieces
+	systems     []pieces
+	devices     []pieces
+	checksum    string
+}
+
+func loadRules() (*rules, error) {
+	parser, err := uaparser.New(uaparser.WithCacheSize(1)) // Its cache is not used.
+	if err != nil {
+		return nil, fmt.Errorf("read the user agent rules: %w", err)
+	}
+	sum := sha256.Sum256(uaparser.DefinitionYaml)
+	r := &rules{definitions: parser.RegexDefinitions, checksum: hex.EncodeToString(sum[:])[:12]}
+	for _, rule := range r.definitions.UA {
+		r.agents = append(r.agents, piecesOf(rule.Flags, rule.Expr))
+	}
+	for _, rule := range r.definitions.OS {
+		r.systems = append(r.systems, piecesOf(rule.Flags, rule.Expr))
+	}
+	for _, rule := range r.definitions.Device {
+		r.devices = append(r.devices, piecesOf(rule.Flags, rule.Expr))
+	}
+	return r, nil
+}
+
+// agent, system and device return what the first expression that matches says; "Other" when there is none.
+
+func (r *rules) agent(l line) uaparser.UserAgent {
+	var found uaparser.UserAgent
+	for i, rule := range r.definitions.UA {
+		if r.agents[i].maybeIn(l) {
+			if rule.Match(l.text, &found); found.Family != "" {
+				return found
+			}
+		}
+	}
+	return uaparser.UserAgent{Family: other}
+}
+
+func (r *rules) system(l line) uaparser.Os {
+	var found uaparser.Os
+	for i, rule := range r.definitions.OS {
+		if r.systems[i].maybeIn(l) {
+			if rule.Match(l.text, &found); found.Family != "" {
+				return found
+			}
+		}
+	}
+	return uaparser.Os{Family: other}
+}
+
+func (r *rules) device(l line) uaparser.Device {
+	var found uaparser.Device
+	for i, rule := range r.definitions.Device {
+		if r.devices[i].maybeIn(l) {
+			if rule.Match(l.text, &found); found.Family != "" {
+				return found
+			}
+		}
+	}
+	return uaparser.Device{Family: other}
+}
+
+// line is a user agent ready to be searched.
+type line struct {
+	text, lower string
+	// grams has a bit for each run of three bytes of lower; a piece whose bits are not all set cannot be there.
+	grams *[gramWords]uint64
+}
+
+const gramWords = 64
+
+func gram(a, b, c byte) uint32 {
+	return (uint32(a)*0x9E3779B1 ^ uint32(b)*0x85EBCA6B ^ uint32(c)*0xC2B2AE35) >> 20 // 12 bits: 64 words of 64.
+}
+
+func lineOf(text string) line {
+	l := line{text: text, lower: fold(text), grams: new([gramWords]uint64)}
+	for i := 0; i+2 < len(l.lower); i++ {
+		g := gram(l.lower[i], l.lower[i+1], l.lower[i+2])
+		l.grams[g/64] |= 1 << (g % 64)
+	}
+	return l
+}
+
+// fold lowers a text as an expression without regard to case sees it: the Kelvin sign and the long s are a k and an s to it.
+func fold(text string) string {
+	text = strings.ToLower(text)
+	if strings.Contains(text, "ſ") {
+		text = strings.ReplaceAll(text, "ſ", "s")
+	}
+	return text
+}
+
+// piece is a text with the positions of its runs of three bytes in line.grams.
+type piece struct {
+	text  string
+	grams []uint32
+}
+
+// pieces are texts of which every match of an expression holds one. None means that nothing is known, so that it has to be tried.
+type pieces []piece
+
+func (p pieces) maybeIn(l line) bool {
+	if len(p) == 0 {
+		return true
+	}
+	for i := range p {
+		if p[i].maybeIn(l) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *piece) maybeIn(l line) bool {
+	for _, g := range p.grams {
+		if l.grams[g/64]&(1<<(g%64)) == 0 {
+			return false
+		}
+	}
+	return strings.Contains(l.lower, p.text)
+}
+
+func piecesOf(flags, expression string) pieces {
+	if flags != "" {
+		expression = "(?" + flags + ")" + expression
+	}
+	parsed, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	var all pieces
+	for _, text := range required(parsed) {
+		p := piece{text: text}
+		for i := 0; i+2 < len(text); i++ {
+			p.grams = append(p.grams, gram(text[i], text[i+1], text[i+2]))
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// required returns texts, folded, of which each match holds at least one; nil when there are no such texts.
+func required(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		if text := fold(string(re.Rune)); len(text) >= 2 {
+			return []string{text}
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return required(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return required(re.Sub[0])
+		}
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			texts := required(sub)
+			if texts == nil {
+				return nil
+			}
+			all = append(all, texts...)
+		}
+		return all
+	case syntax.OpConcat:
+		var best []string
+		for _, sub := range re.Sub {
+			if texts := required(sub); better(texts, best) {
+				best = texts
+			}
+		}
+		return best
+	}
+	return nil
+}
+
+// better prefers texts that are rarer: the shortest of a set counts, then fewer of them.
+func better(a, b []string) bool {
+	if a == nil || b == nil {
+		return a != nil
+	}
+	if x, y := shortest(a), shortest(b); x != y {
+		return x > y
+	}
+	return len(a) < len(b)
+}
+
+func shortest(texts []string) int {
+	least := len(texts[0])
+	for _, text := range texts {
+		least = min(least, len(text))
+	}
+	return least
+}
