@@ -67,7 +67,9 @@ func (b *Block) Encode(now time.Time) ([]byte, error) {
 			return nil, fmt.Errorf("encode block of %s: column %s has %d rows and the block %d", b.table, b.names[i], column.rows(), b.rows)
 		}
 		dst = appendText(appendText(dst, b.names[i]), column.chType())
-		dst = column.encode(column.prefix(dst))
+		if b.rows > 0 { // a block without rows has no prefixes either
+			dst = column.encode(column.prefix(dst))
+		}
 	}
 	if b.stamp != "" {
 		dst = appendText(appendText(dst, b.stamp), NewTimes().chType())
