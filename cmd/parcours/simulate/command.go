@@ -149,7 +149,9 @@ func (r Result) Err() error {
 // Summary is the sums in words.
 func (r Result) Summary(cfg Config) string {
 	var b strings.Builder
-	line := func(name, format string, args ...any) { fmt.Fprintf(&b, "%-13s "+format+"\n", append([]any{name}, args...)...) }
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-13s "+format+"\n", append([]any{name}, args...)...)
+	}
 	line("population", "seed %d, %d people, %d days from %s", cfg.Seed, cfg.Customers, cfg.Days, cfg.Start.Format(time.DateOnly))
 	line("events", "%d distinct, of which %d wrong on purpose; %d sent twice on purpose", r.Events, r.Wrong, r.Repeats)
 	line("acknowledged", "%d", r.Acknowledged)

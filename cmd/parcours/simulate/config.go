@@ -37,7 +37,7 @@ const (
 )
 
 // eventsPerPersonDay is what a person makes on average; the test of the distribution holds it to the truth.
-const eventsPerPersonDay = 5.0
+const eventsPerPersonDay = 4.2
 
 // CustomersFor returns how many people make at least the given number of events in the given days.
 func CustomersFor(events, days int) int {

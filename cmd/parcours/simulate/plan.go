@@ -134,7 +134,7 @@ func (b *planner) online() {
 		}
 	}
 	if b.p.devices[kiosk] != nil && b.p.userID != "" && b.d.chance(b.s.share(.02)) {
-		if at, ok := b.z.inShop(b.d, b.store(b.p.store), 0, b.s.cfg.Days); ok {
+		if at, ok := b.inShop(b.p.store, 0, b.s.cfg.Days); ok {
 			b.add(visit{kind: webVisit, at: at, origin: -1, campaign: -1, slot: kiosk, aim: toBuy, shop: int16(b.p.store)})
 		}
 	}
@@ -166,7 +166,7 @@ func (b *planner) afterWeb(v visit) {
 		v.shop = int16(b.p.store)
 		collected := false
 		if b.d.chance(b.h.pickUp) {
-			if at, ok := b.z.inShop(b.d, b.store(b.p.store), min(b.z.dayOf(v.at)+1, b.s.cfg.Days-1), b.s.cfg.Days); ok && at > v.at+3*hour {
+			if at, ok := b.inShop(b.p.store, b.tomorrow(v.at), b.s.cfg.Days); ok && at > v.at+3*hour {
 				b.add(visit{kind: pickUp, at: at, origin: v.number, campaign: -1, shop: v.shop})
 				collected = true
 			}
@@ -181,7 +181,7 @@ func (b *planner) afterWeb(v visit) {
 	}
 	if b.p.persona == multichannel && v.aim != toBounce && b.d.chance(.16) {
 		today := b.z.dayOf(v.at)
-		if at, ok := b.z.inShop(b.d, b.store(b.p.store), today, min(today+3, b.s.cfg.Days)); ok && at > v.at {
+		if at, ok := b.inShop(b.p.store, today, min(today+3, b.s.cfg.Days)); ok && at > v.at {
 			b.ticket(at, v.number)
 		}
 	}
@@ -215,13 +215,21 @@ func (b *planner) browser(at int64) uint8 {
 
 func (b *planner) store(i int) *store { return &b.s.lists.stores[i] }
 
+// inShop draws a moment when the shop is open, by the shop's own clock.
+func (b *planner) inShop(shop, from, to int) (int64, bool) {
+	at := b.store(shop)
+	return b.s.zone(at.zone).inShop(b.d, at, from, to)
+}
+
+func (b *planner) tomorrow(at int64) int { return min(b.z.dayOf(at)+1, b.s.cfg.Days-1) }
+
 func (b *planner) shops() {
 	n := b.d.poisson(b.h.till * b.weeks)
 	if b.p.persona == oneTime && len(b.visits) == 0 || b.p.persona == fullStore && n == 0 && b.d.chance(.4) {
 		n = 1
 	}
 	for range n {
-		if at, ok := b.z.inShop(b.d, b.store(b.p.store), 0, b.s.cfg.Days); ok {
+		if at, ok := b.inShop(b.p.store, 0, b.s.cfg.Days); ok {
 			b.ticket(at, -1)
 		}
 	}
@@ -229,17 +237,18 @@ func (b *planner) shops() {
 
 func (b *planner) ticket(at int64, origin int) {
 	shop := b.p.store
-	if b.d.chance(.03) { // away from home, when the shops there are open as well
+	if b.d.chance(.03) { // away from home, when the shop there is open as well
 		if other := b.s.lists.storeWeights.draw(b.d); b.store(other).zone == b.store(shop).zone {
-			shop = other
-			if n := b.z.dayOf(at); !b.store(other).open(b.z.weekday[n], int((at-b.z.midnight[n])/hour)) {
-				shop = b.p.store
+			z := b.s.zone(b.store(other).zone)
+			if n := z.dayOf(at); !b.store(other).open(z.weekday[n], int((at-z.midnight[n])/hour)) {
+				other = shop
 			}
+			shop = other
 		}
 	}
 	v := *b.add(visit{kind: tillVisit, at: at, origin: origin, campaign: -1, shop: int16(shop)})
 	if b.d.chance(.05) {
-		if at, ok := b.z.inShop(b.d, b.store(shop), min(b.z.dayOf(v.at)+1, b.s.cfg.Days-1), b.s.cfg.Days); ok && at > v.at+hour {
+		if at, ok := b.inShop(shop, b.tomorrow(v.at), b.s.cfg.Days); ok && at > v.at+hour {
 			b.add(visit{kind: tillRefund, at: at, origin: v.number, campaign: -1, shop: int16(shop)})
 		}
 	}

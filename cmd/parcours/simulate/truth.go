@@ -27,7 +27,7 @@ type TruthLine struct {
 	// Of an event.
 	MessageID string    `json:"message_id,omitempty"`
 	Source    string    `json:"source,omitempty"`
-	EventName     string    `json:"event,omitempty"`
+	EventName string    `json:"event,omitempty"`
 	At        time.Time `json:"at,omitzero"`
 	// IDs are the identifiers that the event shows.
 	IDs []Identifier `json:"ids,omitempty"`
