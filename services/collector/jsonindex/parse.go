@@ -128,6 +128,9 @@ func (p *parser) open(bracket byte) (state, bool) {
 func (p *parser) close() {
 	top := p.stack[len(p.stack)-1]
 	p.stack = p.stack[:len(p.stack)-1]
+	if len(p.stack) <= p.limits.EventDepth {
+		p.eventKeys = 0 // the event has ended: what stands around it has other keys
+	}
 	p.pos++
 	n := &p.nodes[top.node]
 	n.end, n.next = uint32(p.pos), uint32(len(p.nodes))
