@@ -38,16 +38,20 @@ type Config struct {
 	StartTimeout time.Duration
 }
 
-// ErrNoJars says that Kafka has not been fetched, ErrNoJava that there is no Java to run it.
+// ErrNoJars says that Kafka has not been fetched, ErrNoJava that there is no Java to run it, ErrInUse that another node
+// runs on the data directory: two would corrupt it before Kafka's own lock stops the second.
 var (
 	ErrNoJars = errors.New("no Apache Kafka jars")
 	ErrNoJava = errors.New("no Java")
+	ErrInUse  = errors.New("another node runs on this directory")
 )
 
 // Node is a running Kafka node.
 type Node struct {
 	addr string
 	cmd  *exec.Cmd
+	// lock on the data directory, freed when the process is gone.
+	lock *os.File
 	// ended is closed when the process is gone; err, read after that, says how it went.
 	ended chan struct{}
 	err   error
@@ -81,31 +85,45 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if cfg.StartTimeout == 0 {
 		cfg.StartTimeout = startTimeout
 	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("start Apache Kafka: %w", err)
+	}
 	for attempt := 1; ; attempt++ {
-		node, err := start(ctx, cfg, host, port)
+		lock, err := lockDir(cfg.DataDir)
+		if err != nil {
+			return nil, fmt.Errorf("start Apache Kafka in %s: %w", cfg.DataDir, err)
+		}
+		node, err := start(ctx, cfg, lock, net.JoinHostPort(host, port))
 		if err == nil {
 			return node, nil
 		}
-		if attempt == attempts || !strings.Contains(err.Error(), "Address already in use") {
+		if attempt == attempts || !errors.Is(err, errTaken) {
 			return nil, fmt.Errorf("start Apache Kafka on %s: %w", cfg.Listen, err)
 		}
 	}
 }
 
-func start(ctx context.Context, cfg Config, host, port string) (*Node, error) {
-	ports, err := freePorts(ctx, host, 2)
+// errTaken says that somebody took a port between its choice and Java's bind.
+var errTaken = errors.New("a port was taken")
+
+// start owns the lock: the node frees it when it is gone, and so does a start that fails.
+func start(ctx context.Context, cfg Config, lock *os.File, listen string) (node *Node, err error) {
+	started := false
+	defer func() {
+		if !started {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
 		return nil, err
 	}
-	if port == "0" {
-		port = ports[0]
-	}
-	clients, controller := net.JoinHostPort(host, port), net.JoinHostPort(host, ports[1])
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+	addresses, err := bindable(ctx, listen, net.JoinHostPort(host, "0"))
+	if err != nil {
 		return nil, err
 	}
 	properties, logging := filepath.Join(cfg.DataDir, "server.properties"), filepath.Join(cfg.DataDir, "log4j2.properties")
-	if err := os.WriteFile(properties, []byte(serverProperties(cfg.DataDir, clients, controller)), 0o600); err != nil {
+	if err := os.WriteFile(properties, []byte(serverProperties(cfg.DataDir, addresses[0], addresses[1])), 0o600); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(logging, []byte(loggingProperties), 0o600); err != nil {
@@ -120,8 +138,9 @@ func start(ctx context.Context, cfg Config, host, port string) (*Node, error) {
 			return nil, err
 		}
 	}
-	node := &Node{addr: clients, ended: make(chan struct{})}
+	node = &Node{addr: addresses[0], lock: lock, ended: make(chan struct{})}
 	node.cmd = exec.Command("java", append(java, "kafka.Kafka", properties)...) //nolint:noctx // the node outlives the start's context; Close ends it
+	started = true
 	return node, node.run(ctx, cfg)
 }
 
@@ -129,7 +148,7 @@ func start(ctx context.Context, cfg Config, host, port string) (*Node, error) {
 func format(ctx context.Context, java []string, properties string) error {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails: see crypto/rand
-	args := append(java[:len(java):len(java)], "kafka.tools.StorageTool", "format", "--standalone",
+	args := append(java[:len(java):len(java)], "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone",
 		"--cluster-id", base64.RawURLEncoding.EncodeToString(id[:]), "--config", properties)
 	out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput()
 	if err != nil {
@@ -153,6 +172,7 @@ func (n *Node) run(ctx context.Context, cfg Config) error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(n.ended)
+		defer n.lock.Close() //nolint:errcheck // an empty file, only its lock mattered
 		err := n.cmd.Start()
 		started <- err
 		if err != nil {
@@ -170,7 +190,11 @@ func (n *Node) run(ctx context.Context, cfg Config) error {
 	case <-ready:
 		return nil
 	case <-n.ended:
-		return fmt.Errorf("it ended at once (%w); its last lines:\n%s", n.err, last)
+		err = fmt.Errorf("it ended at once (%w); its last lines:\n%s", n.err, last)
+		if strings.Contains(last.String(), "Address already in use") {
+			err = errors.Join(errTaken, err)
+		}
+		return err
 	case <-timeout.C:
 		err = fmt.Errorf("it did not answer within %s; its last lines:\n%s", cfg.StartTimeout, last)
 	case <-ctx.Done():
@@ -261,21 +285,18 @@ func (t *tail) String() string {
 	return strings.Join(t.lines, "\n")
 }
 
-// freePorts finds ports that nobody listens on; all are held until all are found, so that they differ.
-func freePorts(ctx context.Context, host string, count int) ([]string, error) {
+// bindable returns the addresses with port 0 replaced by a free one, and an error when one cannot be listened on. All
+// are held until all are found, so that they differ.
+func bindable(ctx context.Context, addresses ...string) ([]string, error) {
 	var network net.ListenConfig
-	ports := make([]string, 0, count)
-	for range count {
-		listener, err := network.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+	found := make([]string, 0, len(addresses))
+	for _, address := range addresses {
+		listener, err := network.Listen(ctx, "tcp", address)
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			return nil, err
 		}
-		defer listener.Close() //nolint:errcheck // only its number was wanted
-		_, port, err := net.SplitHostPort(listener.Addr().String())
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		ports = append(ports, port)
+		defer listener.Close() //nolint:errcheck // only its address was wanted
+		found = append(found, listener.Addr().String())
 	}
-	return ports, nil
+	return found, nil
 }

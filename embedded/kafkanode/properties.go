@@ -6,7 +6,8 @@ import (
 )
 
 // serverProperties configures one node that is broker and controller. Topics are made by the services, with their
-// policies, never by a stray produce; internal topics are small, because one node creates all their partitions at start.
+// policies, never by a stray produce; internal topics are small, because one node makes all their partitions; a node that
+// was killed is missed soon, because its next start waits for that.
 func serverProperties(dataDir, clients, controller string) string {
 	return fmt.Sprintf(`process.roles=broker,controller
 node.id=1
@@ -27,6 +28,8 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=2000
 message.max.bytes=16777216
 `, clients, controller, filepath.ToSlash(filepath.Join(dataDir, "log")))
 }
