@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kprom"
 	"github.com/twmb/franz-go/plugin/kzap"
@@ -171,6 +172,9 @@ func (c *Client) EndOffsets(ctx context.Context, topic string) (map[int32]int64,
 // Committed returns the next offset a group will read, by partition; partitions never committed are absent.
 func (c *Client) Committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
 	fetched, err := c.admin.FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return map[int32]int64{}, nil // nobody ever joined it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch offsets of group %s: %w", group, err)
 	}

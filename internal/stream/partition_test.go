@@ -51,3 +51,12 @@ func TestEvidenceGoesWhereItsRecordSays(t *testing.T) {
 		t.Errorf("8 keys went to %d partition", len(spread))
 	}
 }
+
+// A service asks what its group committed before it ever joined.
+func TestNothingIsCommittedByAGroupThatNeverWas(t *testing.T) {
+	client := ready(t)
+	committed, err := client.Committed(deadline(t), "nobody", stream.Touchpoints)
+	if err != nil || len(committed) != 0 {
+		t.Errorf("committed %v, %v", committed, err)
+	}
+}
