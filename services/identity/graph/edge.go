@@ -53,9 +53,14 @@ const (
 	edgeLayout = 1
 	flagWeakA  = 1 << 0
 	flagWeakB  = 1 << 1
-	// maxFirstSeen keeps 48 bits: the year 10889.
-	maxFirstSeen = 1<<48 - 1
-	worstClass   = 3
+	worstClass = 3
+)
+
+const (
+	// MaxFirstSeen keeps 48 bits: the year 10889.
+	MaxFirstSeen = 1<<48 - 1
+	// MaxText is the longest name of a workspace, type or source in a record, in bytes.
+	MaxText = 255
 )
 
 // ErrNewer marks evidence that this engine does not understand: applying what follows would give another
@@ -137,7 +142,7 @@ func (e *Edge) check() error {
 		return fmt.Errorf("parse evidence: class %d is over %d", e.Class, worstClass)
 	case e.Score > fullScore:
 		return fmt.Errorf("parse evidence: score %d is over %d", e.Score, fullScore)
-	case e.FirstSeen < 0 || e.FirstSeen > maxFirstSeen:
+	case e.FirstSeen < 0 || e.FirstSeen > MaxFirstSeen:
 		return fmt.Errorf("parse evidence: first seen %d is out of range", e.FirstSeen)
 	}
 	return nil

@@ -194,7 +194,7 @@ func (s *space) node(id uuid.UUID) uint32 {
 	}
 	i := uint32(len(s.nodes))
 	s.index[id] = i
-	s.nodes = append(s.nodes, node{id: id, firstSeen: maxFirstSeen, rank: worstRank, component: i, best: i, size: 1, next: i})
+	s.nodes = append(s.nodes, node{id: id, firstSeen: MaxFirstSeen, rank: worstRank, component: i, best: i, size: 1, next: i})
 	return i
 }
 
@@ -293,9 +293,12 @@ func (p evidence) class() uint8 { return uint8(p>>4) & 0xf }
 // join is the minimum of each part. It is associative, commutative and idempotent, which is why the order
 // and the repetition of evidence do not count.
 func (p evidence) join(q evidence) evidence {
-	const firstSeen, score, class, flags = evidence(maxFirstSeen) << 16, evidence(0xff) << 8, evidence(0xf) << 4, evidence(0xf)
+	const firstSeen, score, class, flags = evidence(MaxFirstSeen) << 16, evidence(0xff) << 8, evidence(0xf) << 4, evidence(0xf)
 	return min(p&firstSeen, q&firstSeen) | min(p&score, q&score) | min(p&class, q&class) | p&q&flags
 }
+
+// Join is the edge with the minimum of both; they are about one pair.
+func (e *Edge) Join(with *Edge) Edge { return pack(e).join(pack(with)).onto(e) }
 
 // onto is an edge with this evidence.
 func (p evidence) onto(e *Edge) Edge {
