@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,6 +39,9 @@ type engine struct {
 // its own: the library cannot be unloaded, and one process can open one data directory.
 func RunEngine(ctx context.Context, cfg EngineConfig) error {
 	cfg = cfg.withDefaults()
+	// The engine's own threads write answers into pipes whose reader may be gone: that must be an error there, and
+	// not the end of the process, which Go makes of SIGPIPE on a foreign thread.
+	signal.Ignore(syscall.SIGPIPE)
 	e, err := openEngine(cfg)
 	if err != nil {
 		return err

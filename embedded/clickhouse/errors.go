@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -50,6 +51,25 @@ func engineError(text string) *queryError {
 
 func newError(code int, name, format string, args ...any) *queryError {
 	return &queryError{code: code, text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), name)}
+}
+
+// asQueryError gives any error a code and a text; nil stays nil.
+func asQueryError(err error) *queryError {
+	if err == nil {
+		return nil
+	}
+	var known *queryError
+	if errors.As(err, &known) {
+		return known
+	}
+	return newError(codeUnknownException, "UNKNOWN_EXCEPTION", "%s", err)
+}
+
+func errorCode(err error) int {
+	if e := asQueryError(err); e != nil {
+		return e.code
+	}
+	return 0
 }
 
 // statusOf maps codes to HTTP as ClickHouse's exceptionCodeToHTTPStatus does; every other code is a 500.

@@ -4,7 +4,9 @@ package clickhouse
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"os"
 )
 
 func (x *exchange) emit(n counts, p []byte) error {
@@ -28,6 +30,28 @@ func (x *exchange) run() error {
 
 func (x *exchange) stream() error {
 	return x.conn.stream(newText(x.stmt.text, x.stmt.format, x.params), x.emit)
+}
+
+// pipe executes a SELECT whose format is one document with a beginning and an end: the engine writes it into a pipe,
+// as it would into a file, so that an answer of any size passes through.
+func (x *exchange) pipe() error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("open a pipe for the answer: %w", err)
+	}
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(x.out, read)
+		if err != nil {
+			x.abandon()
+		}
+		// The engine must not wait for a reader that is gone.
+		copied <- errors.Join(err, read.Close())
+	}()
+	query := fmt.Sprintf("%s INTO OUTFILE '/dev/fd/%d' APPEND FORMAT %s %s",
+		x.stmt.text[:x.stmt.outAt], write.Fd(), x.stmt.format, x.stmt.tail())
+	x.total, err = x.conn.run(newText(query, "Null", x.params), nil)
+	return errors.Join(err, write.Close(), <-copied)
 }
 
 // insert hands the body over as it comes in; the engine holds back the sender when it is slower.

@@ -48,6 +48,8 @@ type exchange struct {
 	out   *response
 	total counts
 	begun time.Time
+	// abandon cancels the query in the engine: its answer has nowhere to go.
+	abandon func()
 }
 
 func (e *engine) serveQuery(w http.ResponseWriter, r *http.Request) {
@@ -187,6 +189,8 @@ func (e *engine) execute(ctx context.Context, x *exchange) *queryError {
 	}
 	defer giveBack()
 	done := make(chan struct{})
+	ctx, x.abandon = context.WithCancel(ctx)
+	defer x.abandon()
 	stop := context.AfterFunc(ctx, func() {
 		e.killing.Go(func() { e.kill(mark, done) })
 	})
@@ -196,21 +200,19 @@ func (e *engine) execute(ctx context.Context, x *exchange) *queryError {
 	switch {
 	case x.stmt.kind == kindInsert:
 		err = x.insert()
-	case x.stmt.kind == kindRead && streamable(x.stmt.format) && !x.wholeBody:
+	case x.stmt.kind != kindRead || x.wholeBody:
+		err = x.run()
+	case streamable(x.stmt.format):
 		if err = x.stream(); errors.Is(err, errNotStreamable) {
 			err = x.run()
 		}
 	default:
-		err = x.run()
+		// A syntax error may come from our own words in the query, and nothing ran then: the plain query tells.
+		if err = x.pipe(); errorCode(err) == codeSyntaxError {
+			err = x.run()
+		}
 	}
-	var known *queryError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &known):
-		return known
-	}
-	return newError(codeUnknownException, "UNKNOWN_EXCEPTION", "%s", err)
+	return asQueryError(err)
 }
 
 // prepare gives the exchange a connection with its settings and database.
@@ -236,17 +238,13 @@ func (e *engine) prepare(x *exchange, mark string) (func(), *queryError) {
 	} else if x.conn, err = e.connection(known); err != nil {
 		// Some value is wrong, and only SET tells which.
 		if x.conn, err = e.connection(known[:1]); err != nil {
-			return nil, newError(codeUnknownException, "UNKNOWN_EXCEPTION", "%s", err)
+			return nil, asQueryError(err)
 		}
 		odd = append(odd, known[1:]...)
 	}
 	if err := x.setUp(odd); err != nil {
 		giveBack()
-		var known *queryError
-		if errors.As(err, &known) {
-			return nil, known
-		}
-		return nil, newError(codeUnknownException, "UNKNOWN_EXCEPTION", "%s", err)
+		return nil, asQueryError(err)
 	}
 	return giveBack, nil
 }

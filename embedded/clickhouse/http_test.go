@@ -288,22 +288,56 @@ func TestHTTPMidStreamErrorBreaksTheTransferOff(t *testing.T) {
 
 func TestHTTPLargeAnswerIsStreamed(t *testing.T) {
 	addr := enginetest.Start(t)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/", strings.NewReader("SELECT number FROM numbers(1000000000000) FORMAT RowBinary"))
-	if err != nil {
-		t.Fatal(err)
+	for _, format := range []string{"RowBinary", "JSON", "CSVWithNames", "Native"} {
+		query := "SELECT number FROM numbers(1000000000000) FORMAT " + format
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/", strings.NewReader(query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The answer has terabytes: that its beginning comes means that nobody waits for its end.
+		if n, err := io.CopyN(io.Discard, resp.Body, 64<<20); err != nil {
+			t.Errorf("%s: %d bytes, %v", format, n, err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		eventually(t, "the query ends with its reader", func() bool {
+			return enginetest.Exec(t, addr, "SELECT count() FROM system.processes WHERE position(query, 'FROM numbers(1000000000000)') = 15") == "0"
+		})
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
+}
+
+func TestHTTPFramedFormatsAreOneDocument(t *testing.T) {
+	addr := enginetest.Start(t)
+	const query = "SELECT number AS n FROM numbers(300000)"
+	var doc struct {
+		Rows int
+		Data []struct{ N string }
 	}
-	// The answer has 8 TB: that its beginning comes means that nobody waits for its end.
-	if n, err := io.CopyN(io.Discard, resp.Body, 64<<20); err != nil {
-		t.Errorf("%d bytes, %v", n, err)
+	f := func(a answer) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(a.body), &doc); err != nil || doc.Rows != 300_000 || len(doc.Data) != 300_000 || doc.Data[299_999].N != "299999" {
+			t.Errorf("%d, %d rows, %d data, %v", a.status, doc.Rows, len(doc.Data), err)
+		}
 	}
-	if err := resp.Body.Close(); err != nil {
-		t.Error(err)
+	quoted := values("output_format_json_quote_64bit_integers", "1")
+	f(ask(t, "POST", addr, quoted, query+" FORMAT JSON"))
+	f(ask(t, "POST", addr, quoted, query+" FORMAT JSON SETTINGS max_threads = 1, log_comment = 'a;b';  -- the end"))
+	f(ask(t, "POST", addr, quoted, query+" SETTINGS max_threads = 1 FORMAT JSON;"))
+	f(ask(t, "POST", addr, quoted, "/* FORMAT CSV */"+query+" /* FORMAT CSV */", "X-ClickHouse-Format", "JSON"))
+	quoted.Set("wait_end_of_query", "1")
+	f(ask(t, "POST", addr, quoted, query+" FORMAT JSON"))
+	if a := post(t, addr, "SELECT number AS format FROM numbers(2) ORDER BY format DESC"); a.body != "1\n0\n" || a.header.Get("X-ClickHouse-Format") != "TabSeparated" {
+		t.Errorf("a column that is called format: %d %q %v", a.status, a.body, a.header)
 	}
-	eventually(t, "the query ends with its reader", func() bool {
-		return enginetest.Exec(t, addr, "SELECT count() FROM system.processes WHERE position(query, 'numbers(1000000000000) FORMAT RowBinary') = 21") == "0"
-	})
+	if a := post(t, addr, "SELECT format FROM (SELECT 1 AS format) FORMAT JSONCompact"); !strings.Contains(a.body, `"rows": 1`) {
+		t.Errorf("a column that is called format: %d %q", a.status, a.body)
+	}
+	wantError(t, post(t, addr, "SELECT throwIf(number = 5) FROM numbers(10) FORMAT JSON"), 500, "395", "throwIf")
+	wantError(t, post(t, addr, "SELECT FROM WHERE FORMAT JSON"), 400, "62", "Syntax error")
+	wantError(t, post(t, addr, "SELECT 1 FORMAT NoSuchFormat"), 404, "73", "NoSuchFormat")
 }

@@ -19,6 +19,7 @@ type statement struct {
 	text    string // for an INSERT: up to its FORMAT or VALUES; otherwise all
 	format  string // the FORMAT clause; "Values" for VALUES; "" without any (an INSERT then ends the text)
 	data    int    // for an INSERT: where its data begins
+	outAt   int    // for a SELECT: where INTO OUTFILE would stand, before FORMAT or at the end
 	refused *queryError
 }
 
@@ -42,6 +43,9 @@ func parseRead(query string, first token, k kind) statement {
 	var before, last token
 	for {
 		t := l.next()
+		if st.format == "" && t.text != "" && t.text != ";" {
+			st.outAt = t.end
+		}
 		if t.text == "" {
 			return st
 		}
@@ -57,14 +61,37 @@ func parseRead(query string, first token, k kind) statement {
 			st.refused = newError(358, "INTO_OUTFILE_NOT_ALLOWED", "INTO OUTFILE is not allowed over HTTP: send the answer to a file on the client's side")
 		case last.is("FROM") && t.is("INFILE"):
 			st.refused = newError(codeNotImplemented, "NOT_IMPLEMENTED", "FROM INFILE is not supported over HTTP: send the file as the request's body")
-		case last.is("FORMAT") && before.text != "." && before.text != ",":
-			st.format = t.text
+		case last.is("FORMAT") && before.text != "." && formatName(t, *l):
+			st.format, st.outAt = t.text, last.start
 		case t.is("TOTALS"), t.is("PARALLEL"):
 			// Totals are written after the rows, which only a whole result gets right.
 			st.kind = kindOther
 		}
 		before, last = last, t
 	}
+}
+
+// tail is what follows the FORMAT clause, its SETTINGS or nothing.
+func (st statement) tail() string {
+	l := &lexer{s: st.text, at: st.outAt}
+	for t := l.next(); t.text != ""; t = l.next() {
+		if t.is("SETTINGS") {
+			end := &lexer{s: st.text, at: t.start}
+			last := t.start
+			for t := end.next(); t.text != "" && t.text != ";"; t = end.next() {
+				last = t.end
+			}
+			return st.text[t.start:last]
+		}
+	}
+	return ""
+}
+
+// formatName tells FORMAT JSON from a column that is called format: a format's name ends the query, but for its
+// SETTINGS.
+func formatName(t token, rest lexer) bool {
+	next := rest.next()
+	return (next.text == "" || next.text == ";" || next.is("SETTINGS")) && !t.is("ASC") && !t.is("DESC") && !t.is("END")
 }
 
 // parseInsert finds the end of INSERT INTO name (columns) SETTINGS ... and the beginning of its data.

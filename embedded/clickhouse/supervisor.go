@@ -208,11 +208,21 @@ func (s *Server) setChild(child *process) {
 
 // waitReady asks /ping and then SELECT 1 until both answer, the process ends, or ctx does.
 func waitReady(ctx context.Context, address, password string, exited <-chan struct{}) error {
+	// The socket is ours and accepts while nobody serves it: a question asked of a process that ends is taken back.
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-exited:
+			cancel()
+		case <-asking.Done():
+		}
+	}()
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	var last error
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
-		if last = ask(ctx, client, "http://"+address+"/ping", password, "Ok.\n"); last == nil {
-			if last = ask(ctx, client, "http://"+address+"/?query=SELECT+1", password, "1\n"); last == nil {
+		if last = ask(asking, client, "http://"+address+"/ping", password, "Ok.\n"); last == nil {
+			if last = ask(asking, client, "http://"+address+"/?query=SELECT+1", password, "1\n"); last == nil {
 				return nil
 			}
 		}

@@ -74,6 +74,12 @@ func Start(t testing.TB) string {
 		t.Fatal(engine.err)
 	}
 	t.Logf("ClickHouse backend: embedded, %s", engine.server.Backend())
+	before := engine.server.Restarts()
+	t.Cleanup(func() {
+		if after := engine.server.Restarts(); after != before {
+			t.Errorf("the engine died %d times during this test", after-before)
+		}
+	})
 	return engine.server.Addr()
 }
 
@@ -107,6 +113,11 @@ func (s *shared) start() {
 	cfg, err := Config(s.dir)
 	if err != nil {
 		s.err = err
+		return
+	}
+	warnings := zap.NewDevelopmentConfig()
+	warnings.Level.SetLevel(zap.WarnLevel)
+	if cfg.Log, s.err = warnings.Build(zap.AddStacktrace(zap.DPanicLevel)); s.err != nil {
 		return
 	}
 	if s.server, s.err = clickhouse.Start(context.Background(), cfg); s.err != nil {
