@@ -136,15 +136,15 @@ func (e *RequiredError) Error() string {
 }
 
 // Run puts the event through the enrichments and fills in the fields of the suffix, with one entry for each enrichment. A *RequiredError says
-// that the event must not go on.
-func (c *Chain) Run(event *schemas.EnrichedTouchpoint) error {
-	var added Suffix
+// that the event must not go on. Added is memory to work in.
+func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
+	*added = Suffix{}
 	event.Enrichments = event.Enrichments[:0]
 	for i, link := range c.links {
-		before := added
-		outcome := apply(link.Enrichment, &event.IdentifiedTouchpoint, &added)
+		before := *added
+		outcome := apply(link.Enrichment, &event.IdentifiedTouchpoint, added)
 		if outcome.Status != StatusApplied {
-			added = before // Whatever it wrote before it gave up, its fields are null.
+			*added = before // Whatever it wrote before it gave up, its fields are null.
 		}
 		c.observe(i, outcome)
 		if outcome.Status == StatusFailed && link.Required {

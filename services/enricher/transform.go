@@ -48,6 +48,7 @@ type worker struct {
 	chain *Chain
 	event schemas.EnrichedTouchpoint
 	whole schemas.EnrichedTouchpoint
+	added Suffix
 	spans []schemas.Span
 }
 
@@ -67,7 +68,7 @@ func (w *worker) append(dst []byte, t *transform, body []byte) ([]byte, error) {
 	} else if w.spans[t.last].End != len(body) {
 		return dst, errTrailing
 	}
-	if err := w.chain.Run(&w.event); err != nil {
+	if err := w.chain.Run(&w.event, &w.added); err != nil {
 		return dst, err
 	}
 	dst = schemas.AppendHeader(dst, t.outputID)
