@@ -139,7 +139,7 @@ var commerceFields = fields[schemas.Commerce]{
 	"wishlistid":     text(func(c *schemas.Commerce) *string { return &c.WishlistID }),
 	"promotionid":    text(func(c *schemas.Commerce) *string { return &c.PromotionID }),
 	"businessdate":   date(func(c *schemas.Commerce) *schemas.Optional[schemas.Date] { return &c.BusinessDate }),
-	"offline":        flag(func(c *schemas.Commerce) *schemas.Optional[bool] { return &c.Offline }),
+	"offline":        truth(func(c *schemas.Commerce) *schemas.Optional[bool] { return &c.Offline }),
 }
 
 // listFields are what the events on a list of products add.

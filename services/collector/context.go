@@ -28,7 +28,7 @@ var campaignFields = fields[schemas.Campaign]{
 }
 
 var hintFields = fields[schemas.ClientHints]{
-	"mobile":          flag(func(h *schemas.ClientHints) *schemas.Optional[bool] { return &h.Mobile }),
+	"mobile":          truth(func(h *schemas.ClientHints) *schemas.Optional[bool] { return &h.Mobile }),
 	"platform":        text(func(h *schemas.ClientHints) *string { return &h.Platform }),
 	"platformversion": text(func(h *schemas.ClientHints) *string { return &h.PlatformVersion }),
 	"model":           text(func(h *schemas.ClientHints) *string { return &h.Model }),

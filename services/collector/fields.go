@@ -30,7 +30,7 @@ func whole[T any](at func(*T) *schemas.Optional[int32]) field[T] { return field[
 
 func date[T any](at func(*T) *schemas.Optional[schemas.Date]) field[T] { return field[T]{date: at} }
 
-func flag[T any](at func(*T) *schemas.Optional[bool]) field[T] { return field[T]{flag: at} }
+func truth[T any](at func(*T) *schemas.Optional[bool]) field[T] { return field[T]{flag: at} }
 
 const maxFolded = 40
 

@@ -235,4 +235,3 @@ func (c *collector) drop(r *http.Request) answer {
 	}
 	return answer{status: http.StatusOK, body: []byte(success)}
 }
-
