@@ -33,7 +33,8 @@ const (
 	// failure instead of a skip, as CI wants it.
 	RequireKafkaEnv      = "PARCOURS_REQUIRE_KAFKA"
 	RequireContainersEnv = "PARCOURS_REQUIRE_CONTAINERS"
-	// WipeEnv set to 1 allows a test to delete the topics of Parcours on a broker that it did not start.
+	// WipeEnv set to 1 allows a test to delete the topics of Parcours on a broker, and its database on a ClickHouse, that
+	// it did not start.
 	WipeEnv = "PARCOURS_TEST_WIPE"
 	// ReportEnv names a file to which each test appends a line with its backends.
 	ReportEnv = "PARCOURS_TEST_REPORT"

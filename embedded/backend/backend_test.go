@@ -142,18 +142,41 @@ func TestRegistryTakesOurSchemas(t *testing.T) {
 	}
 }
 
-func TestClickHouseGivesEachTestItsDatabase(t *testing.T) {
+func TestClickHouseGivesEachTestItsOwn(t *testing.T) {
+	t.Setenv(backend.ClickHouseEnv, backend.Embedded)
 	one, two := backend.ClickHouse(t), backend.ClickHouse(t)
-	if one.Database == two.Database {
-		t.Fatalf("two tests got the database %s", one.Database)
-	}
-	one.Query(t, "CREATE TABLE "+one.Database+".t (n UInt8) ENGINE = MergeTree ORDER BY n")
-	one.Query(t, "INSERT INTO "+one.Database+".t VALUES (1), (2)")
-	if got := one.Query(t, "SELECT sum(n) FROM "+one.Database+".t"); got != "3" {
+	one.Query(t, "CREATE DATABASE parcours")
+	one.Query(t, "CREATE TABLE parcours.t (n UInt8) ENGINE = MergeTree ORDER BY n")
+	one.Query(t, "INSERT INTO parcours.t VALUES (1), (2)")
+	if got := one.Query(t, "SELECT sum(n) FROM parcours.t"); got != "3" {
 		t.Fatalf("sum is %s: want 3", got)
 	}
-	if got := two.Query(t, "SELECT count() FROM system.tables WHERE database = '"+two.Database+"'"); got != "0" {
-		t.Fatalf("the second database has %s tables: want none", got)
+	if got := two.Query(t, "SELECT count() FROM system.databases WHERE name = 'parcours'"); got != "0" {
+		t.Fatalf("the second test's ClickHouse has %s databases parcours: want none", got)
+	}
+}
+
+// A ClickHouse that the tests did not start keeps its database unless the environment allows otherwise.
+func TestExternalClickHouseIsWipedOnlyWhenAllowed(t *testing.T) {
+	t.Setenv(backend.ClickHouseEnv, backend.Embedded)
+	server := backend.ClickHouse(t)
+	server.Query(t, "CREATE DATABASE parcours")
+	t.Setenv(backend.ClickHouseEnv, server.Addr)
+	const count = "SELECT count() FROM system.databases WHERE name = 'parcours'"
+
+	verdict := outcome(t, func(t testing.TB) { backend.ClickHouse(t) })
+	if !strings.Contains(verdict.failure, backend.WipeEnv) {
+		t.Fatalf("a ClickHouse with our database was taken without leave: %+v", verdict)
+	}
+	if server.Query(t, count) != "1" {
+		t.Fatal("the database was dropped without leave")
+	}
+	t.Setenv(backend.WipeEnv, "1")
+	if external := backend.ClickHouse(t); external.Kind != backend.External {
+		t.Fatalf("got a %s ClickHouse", external.Kind)
+	}
+	if server.Query(t, count) != "0" {
+		t.Fatal("the database is still there")
 	}
 }
 

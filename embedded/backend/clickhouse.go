@@ -2,7 +2,7 @@ package backend
 
 import (
 	"context"
-	"crypto/rand"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parcours-cdp/parcours/embedded/clickhouse"
 	"github.com/parcours-cdp/parcours/embedded/enginetest"
 )
 
@@ -17,45 +18,84 @@ import (
 const (
 	ClickHouseEnv         = enginetest.AddressEnv
 	ClickHouseUserEnv     = "PARCOURS_TEST_CLICKHOUSE_USER"
-	ClickHousePasswordEnv = "PARCOURS_TEST_CLICKHOUSE_PASSWORD" //nolint:gosec // the variable's name
+	ClickHousePasswordEnv = "PARCOURS_TEST_CLICKHOUSE_PASSWORD"
 )
 
-// ClickHouseServer is the HTTP interface of a ClickHouse, with an empty database for the test.
+// database is the one that the services make and fill; its name is part of the product.
+const database = "parcours"
+
+// ClickHouseServer is the HTTP interface of a ClickHouse without the database parcours.
 type ClickHouseServer struct {
 	Addr     string
 	User     string
 	Password string
-	Database string
 	Kind     string
 }
 
-// ClickHouse gives the test a database of its own, on a ClickHouse of the kind that PARCOURS_TEST_CLICKHOUSE names.
-// The embedded engine is shared by the tests of one program, whose TestMain must call enginetest.Main.
+// ClickHouse gives the test a ClickHouse of its own, of the kind that PARCOURS_TEST_CLICKHOUSE names. The embedded
+// engine runs in a child of the test program, whose TestMain must call enginetest.Main. An external one is shared with
+// whoever else uses it: see WipeEnv.
 func ClickHouse(t testing.TB) ClickHouseServer {
 	t.Helper()
 	switch kind := os.Getenv(ClickHouseEnv); kind {
-	case "":
-		return used(t, "clickhouse", Embedded+" engine", prepared(t, ClickHouseServer{Addr: enginetest.Start(t), User: "default", Kind: Embedded}))
+	case "", Embedded:
+		it, engine := embeddedClickHouse(t)
+		return used(t, "clickhouse", Embedded+" "+engine, it)
 	case Container:
-		return used(t, "clickhouse", Container+" "+clickhouseImage, prepared(t, containerClickHouse(t)))
+		return used(t, "clickhouse", Container+" "+clickhouseImage, containerClickHouse(t))
 	default:
+		if !strings.Contains(kind, ":") {
+			t.Fatalf("%s is %q: use embedded, container or host:port", ClickHouseEnv, kind)
+		}
 		user := os.Getenv(ClickHouseUserEnv)
 		if user == "" {
 			user = "default"
 		}
-		return used(t, "clickhouse", External+" "+kind, prepared(t, ClickHouseServer{
-			Addr: kind, User: user, Password: os.Getenv(ClickHousePasswordEnv), Kind: External,
-		}))
+		it := ClickHouseServer{Addr: kind, User: user, Password: os.Getenv(ClickHousePasswordEnv), Kind: External}
+		it.wipe(t)
+		return used(t, "clickhouse", External+" "+kind, it)
 	}
 }
 
-// prepared makes the test's database and drops it with the test.
-func prepared(t testing.TB, it ClickHouseServer) ClickHouseServer {
+func embeddedClickHouse(t testing.TB) (ClickHouseServer, string) {
 	t.Helper()
-	it.Database = "test_" + strings.ToLower(rand.Text())
-	it.Query(t, "CREATE DATABASE "+it.Database)
-	t.Cleanup(func() { it.Query(t, "DROP DATABASE IF EXISTS "+it.Database+" SYNC") })
-	return it
+	cfg, err := enginetest.Config(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It must outlive the test's context: what the test cleans up still talks to it.
+	server, err := clickhouse.Start(context.WithoutCancel(t.Context()), cfg)
+	if errors.Is(err, clickhouse.ErrNoEngine) {
+		enginetest.Missing(t, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	engine, _, _ := strings.Cut(server.Backend(), " ") // the rest is a path of this machine
+	return ClickHouseServer{Addr: server.Addr(), User: "default", Kind: Embedded}, engine
+}
+
+// wipe drops the database parcours before and after the test. Before it, on a server that the test did not start, that
+// destroys data, so it must be allowed in so many words; after it, a failed test's rows stay to be looked at.
+func (c ClickHouseServer) wipe(t testing.TB) {
+	t.Helper()
+	if there := c.Query(t, "SELECT count() FROM system.databases WHERE name = '"+database+"'"); there != "0" {
+		if os.Getenv(WipeEnv) != "1" {
+			t.Fatalf("the ClickHouse at %s has the database %s already: give an empty one, or set %s=1 to have the tests drop it",
+				c.Addr, database, WipeEnv)
+		}
+		c.Query(t, "DROP DATABASE "+database+" SYNC")
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			c.Query(t, "DROP DATABASE IF EXISTS "+database+" SYNC")
+		}
+	})
 }
 
 // Query runs one statement and returns its answer without the last newline, in TSV unless it says FORMAT.

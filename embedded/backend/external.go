@@ -15,17 +15,20 @@ var ourTopics = []string{
 	stream.Evidence, stream.IdentityMap, stream.IdentityAudit, stream.Attributes,
 }
 
-// wipeKafka gives the test a broker without topics of ours. On a broker which the test did not start that destroys
-// data, so it must be allowed in so many words.
+// wipeKafka deletes our topics before and after the test. Before it, on a broker that the test did not start, that
+// destroys data, so it must be allowed in so many words; after it, a failed test's topics stay to be looked at.
 func wipeKafka(t testing.TB, brokers []string) {
 	t.Helper()
-	there := streamtest.Topics(t, brokers, ourTopics...)
-	if len(there) == 0 {
-		return
+	if there := streamtest.Topics(t, brokers, ourTopics...); len(there) > 0 {
+		if os.Getenv(WipeEnv) != "1" {
+			t.Fatalf("the broker at %s has the topics %s already: give an empty broker, or set %s=1 to have the tests delete them",
+				strings.Join(brokers, ","), strings.Join(there, ", "), WipeEnv)
+		}
+		streamtest.Delete(t, brokers, there...)
 	}
-	if os.Getenv(WipeEnv) != "1" {
-		t.Fatalf("the broker at %s has the topics %s already: give an empty broker, or set %s=1 to have the tests delete them",
-			strings.Join(brokers, ","), strings.Join(there, ", "), WipeEnv)
-	}
-	streamtest.Delete(t, brokers, there...)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			streamtest.Delete(t, brokers, ourTopics...)
+		}
+	})
 }

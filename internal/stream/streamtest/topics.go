@@ -25,7 +25,8 @@ func Topics(t testing.TB, brokers []string, topics ...string) []string {
 // Delete deletes the topics, with the offsets that groups committed for them, and returns when they are gone.
 func Delete(t testing.TB, brokers []string, topics ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), adminTimeout)
+	// Not the test's context, which has ended when a clean-up deletes.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), adminTimeout)
 	defer cancel()
 	client := admin(t, brokers)
 	answers, err := client.DeleteTopics(ctx, topics...)
