@@ -8,7 +8,7 @@ func (c *scene) app() {
 	c.source = App
 	c.anon, c.device = c.s.cookie(v, int(c.v.generation)), c.s.installation(v)
 	library := map[string]string{"ios": "analytics-swift", "android": "analytics-kotlin"}[v.handset.os]
-	c.ctx = &Context{Library: library, LibraryVersion: "1.21.0", Locale: "fr-FR", Timezone: c.p.house.town.zone.String(), Width: v.handset.width,
+	c.ctx = &Context{Library: library, LibraryVersion: "1.21.0", UserAgent: v.handset.userAgent(), Locale: "fr-FR", Timezone: c.p.house.town.zone.String(), Width: v.handset.width,
 		Height: v.handset.height, AppVersion: appVersion, Device: v.handset, Consent: c.p.consent}
 	c.clock = c.clockOf(v)
 	if c.v.loggedIn {
@@ -45,6 +45,14 @@ func (c *scene) app() {
 	c.wait(20*second, 90*second)
 	c.emit("track", "Order Completed").Commerce = o.commerce()
 	c.screen("Merci")
+}
+
+// userAgent is what the system's own HTTP client says of itself.
+func (h *handset) userAgent() string {
+	if h.os == "ios" {
+		return "Lucioles/" + appVersion + " CFNetwork/1568.300.101 Darwin/24.6.0"
+	}
+	return "Dalvik/2.1.0 (Linux; U; Android " + h.version + "; " + h.model + ")"
 }
 
 func (c *scene) screen(name string) {

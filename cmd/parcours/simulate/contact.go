@@ -10,7 +10,7 @@ func (c *scene) backOffice() {
 	commerce := o.commerce()
 	if c.v.kind == pickUp {
 		name = "Order Picked Up"
-		commerce = &Commerce{OrderID: o.id, Shipping: o.shipping}
+		commerce = nil
 		c.ctx.Store = c.s.lists.stores[c.v.shop].id
 	} else {
 		commerce.Reason = pick(c.d, []string{"rétractation", "défaut", "article manquant"})
@@ -19,6 +19,9 @@ func (c *scene) backOffice() {
 	}
 	e := c.emit("track", name)
 	e.Commerce = commerce
+	if c.v.kind == pickUp { // not in the vocabulary of e-commerce: all of it is the sender's own
+		e.Extra = []Property{{Key: "order_id", Text: o.id}, {Key: "shipping_method", Text: o.shipping}}
+	}
 	e.Traits = &Traits{Email: c.p.email}
 	if bought.lent { // ordered under somebody else's account
 		e.UserID, e.Trouble = c.lender(), "account of somebody else left open"
@@ -77,7 +80,7 @@ func (c *scene) survey() {
 		f.Comment = pick(c.d, comments[score >= 7])
 	}
 	e.Feedback = f
-	e.Commerce = &Commerce{OrderID: o.id}
+	e.Extra = []Property{{Key: "order_id", Text: o.id}}
 }
 
 var topics = []string{"livraison", "livraison", "retour", "carte de fidélité", "disponibilité en magasin", "compte"}

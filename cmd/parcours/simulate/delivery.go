@@ -61,8 +61,10 @@ const (
 func (o *outbox) take(c *scene) {
 	switch c.source {
 	case Web:
-		for _, e := range c.events {
-			o.add(&Delivery{At: e.At + int64(o.d.between(40, 900)), Source: Web, Events: []*Event{e}, Clock: e.Clock, Lane: lane(c.anon)})
+		sent := int64(0)
+		for _, e := range c.events { // one connection: requests do not overtake each other
+			sent = max(e.At+int64(o.d.between(40, 900)), sent+1)
+			o.add(&Delivery{At: sent, Source: Web, Events: []*Event{e}, Clock: e.Clock, Lane: lane(c.anon)})
 		}
 	case App:
 		late := int64(0)

@@ -75,7 +75,7 @@ type Campaign struct {
 // Commerce is the e-commerce part; amounts are cents.
 type Commerce struct {
 	OrderID, CartID, CheckoutID, Coupon, Query, ListID, Category string
-	Payment, Shipping, Reason                                    string
+	Payment, Shipping, Reason, Promotion                         string
 	Total, Subtotal, Tax, Fee, Discount, Value                   int
 	Stated                                                       uint8 // which amounts are stated
 	Step                                                         int
@@ -143,7 +143,7 @@ func (e *Event) Identifiers() []Identifier {
 	}
 	add("device_id", e.DeviceID)
 	add("anonymous_id", e.Anonymous)
-	if c := e.Commerce; c != nil && c.Receipt != nil {
+	if c := e.Commerce; c != nil && c.Receipt != nil && len(ids) == 0 { // the ticket stands in for a shopper nobody knows
 		add("till_record", c.Receipt.Store+"/"+c.Receipt.Register+"/"+c.Receipt.Number)
 	}
 	return ids

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -153,7 +154,7 @@ func (h *httpCarrier) request(ctx context.Context, d *Delivery, attempt int) (*h
 		request.Header.Set("User-Agent", context.UserAgent)
 	} else {
 		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("User-Agent", context.Library+"/"+context.LibraryVersion)
+		request.Header.Set("User-Agent", cmp.Or(context.UserAgent, context.Library+"/"+context.LibraryVersion))
 	}
 	if d.Packed() {
 		request.Header.Set("Content-Encoding", "gzip")

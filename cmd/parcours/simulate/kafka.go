@@ -51,7 +51,9 @@ func kafkaCarriers(ctx context.Context, target *url.URL, opts Options, c *counte
 	}
 	conf := stream.DefaultConfig()
 	conf.Brokers, conf.ClientID = strings.Split(target.Host, ","), "parcours-simulate"
-	reg, err := registry.New(registry.Config{URL: at}, zap.NewNop())
+	where := registry.DefaultConfig()
+	where.URL = at
+	reg, err := registry.New(where, zap.NewNop())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -35,6 +35,7 @@ func (w *writer) commerce(e *Event, c *Commerce) {
 	w.text("checkout_id", c.CheckoutID)
 	w.text("cart_id", c.CartID)
 	w.text("query", c.Query)
+	w.text("promotion_id", c.Promotion)
 	w.text("list_id", c.ListID)
 	w.text("category", c.Category)
 	if c.Step > 0 {

@@ -132,7 +132,7 @@ func (m *touchpoints) context(e *Event) {
 }
 
 func consentOf(bits uint8) schemas.Consent {
-	consent := schemas.Consent{Source: "categoryPreferences"}
+	consent := schemas.Consent{Source: "context.consent"}
 	for _, purpose := range []struct {
 		name string
 		bit  uint8
@@ -151,7 +151,7 @@ func decimal(cents int) schemas.Decimal { return schemas.Decimal(cents) * 100 }
 
 func commerceOf(e *Event, c *Commerce) schemas.Commerce {
 	out := schemas.Commerce{OrderID: c.OrderID, CartID: c.CartID, CheckoutID: c.CheckoutID, Coupon: c.Coupon, Query: c.Query, ListID: c.ListID,
-		ListCategory: c.Category, PaymentMethod: c.Payment, ShippingMethod: c.Shipping, Reason: c.Reason}
+		ListCategory: c.Category, PaymentMethod: c.Payment, ShippingMethod: c.Shipping, Reason: c.Reason, PromotionID: c.Promotion}
 	if c.Step > 0 {
 		out.Step = schemas.Some(int32(c.Step))
 	}

@@ -187,8 +187,9 @@ func (c *scene) land() {
 	e.Category = category
 	if c.d.chance(.06) {
 		c.wait(second, 4*second)
-		c.emit("track", "Promotion Viewed").Extra = []Property{{Key: "promotion_id", Text: "bandeau-automne"}, {Key: "creative", Text: "hero"},
-			{Key: "name", Text: "Automne cosy"}, {Key: "position", Text: "top"}}
+		e := c.emit("track", "Promotion Viewed")
+		e.Commerce = &Commerce{Promotion: "bandeau-automne"}
+		e.Extra = []Property{{Key: "creative", Text: "hero"}, {Key: "name", Text: "Automne cosy"}, {Key: "position", Text: "top"}}
 	}
 }
 
