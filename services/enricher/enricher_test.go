@@ -185,13 +185,17 @@ func TestTheStreamIsEnrichedAndPoisonIsKept(t *testing.T) {
 	}
 	stop := h.start(t, DefaultConfig())
 	// Poison stands between the events of the same keys: it must not hold them up.
+	var records []*stream.Record
 	for i := range events {
-		h.produce(t, h.event(i))
+		records = append(records, h.event(i))
 		if i == events/2 {
 			for _, value := range poison {
-				h.produce(t, &stream.Record{Topic: stream.Identified, Key: []byte("visitor-3"), Value: value})
+				records = append(records, &stream.Record{Topic: stream.Identified, Key: []byte("visitor-3"), Value: value})
 			}
 		}
+	}
+	for part := range slices.Chunk(records, 60) {
+		h.produce(t, part...)
 	}
 	inputs := map[string]*stream.Record{}
 	for _, record := range h.read(t, stream.Identified, events+len(poison)) {
