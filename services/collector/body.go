@@ -33,12 +33,18 @@ type bodies struct {
 }
 
 func openBodies(limits Limits) (*bodies, error) {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(uint64(limits.BodyBytes)+1))
+	// What is written is bound by the capacity that it is given; the larger bound is for the window that
+	// a frame may announce, which costs nothing.
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true),
+		zstd.WithDecoderMaxMemory(max(maxZstdWindow, uint64(limits.BodyBytes)+1)))
 	if err != nil {
 		return nil, fmt.Errorf("open zstd decoder: %w", err)
 	}
 	return &bodies{limits: limits, zstd: decoder}, nil
 }
+
+// maxZstdWindow is what RFC 8878 asks every decoder to take.
+const maxZstdWindow = 8 << 20
 
 func (b *bodies) close() { b.zstd.Close() }
 
@@ -164,12 +170,19 @@ func (b *bodies) gunzip(wire []byte, m *memory, into []byte) ([]byte, error) {
 }
 
 func (b *bodies) unzstd(wire []byte, m *memory, into []byte) ([]byte, error) {
-	into, err := b.zstd.DecodeAll(wire, into)
+	limit := b.limits.BodyBytes
+	if err := m.grow(limit); err != nil {
+		return into, err
+	}
+	if cap(into) <= limit {
+		into = make([]byte, 0, limit+1)
+	}
+	into, err := b.zstd.DecodeAll(wire, into[:0:limit+1])
 	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded), len(into) > b.limits.BodyBytes:
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), len(into) > limit:
 		return into, errBodyTooLarge
 	case err != nil:
 		return into, errEncodingInvalid
 	}
-	return into, m.grow(len(into))
+	return into, nil
 }

@@ -149,7 +149,7 @@ func (d *draft) setEventID(event jsonindex.Value, a *arrival, place int) {
 	name = append(name, t.Workspace...)
 	name = append(append(name, 0x1f), t.Source...)
 	name = append(name, 0x1f)
-	if t.MessageID != "" {
+	if t.MessageID != "" && t.MessageID != nilUUID {
 		name = append(name, t.MessageID...)
 	} else {
 		name = append(name, 0x1f)
@@ -165,6 +165,8 @@ func (d *draft) setEventID(event jsonindex.Value, a *arrival, place int) {
 	t.EventID[6] = t.EventID[6]&0x0f | 0x50 // version 5
 	t.EventID[8] = t.EventID[8]&0x3f | 0x80
 }
+
+const nilUUID = "00000000-0000-0000-0000-000000000000"
 
 // canonicalUUID reads a UUID in its usual form; the nil UUID names nothing.
 func canonicalUUID(s string) (uuid.UUID, bool) {

@@ -29,7 +29,7 @@ const burst = 10 * time.Second
 // maxRetryAfter is as long as the most patient client waits on our word.
 const maxRetryAfter = 300
 
-// quota holds two token buckets. A request that finds both above zero is taken whole, however large: the
+// quota holds two token buckets. A request that finds a token in both is taken whole, however large: the
 // bucket goes into debt and later requests wait. So the largest batch is never refused for ever.
 type quota struct {
 	mu     sync.Mutex
@@ -77,9 +77,9 @@ func (b *bucket) fill(seconds float64) {
 	b.tokens = min(b.tokens+b.rate*seconds, b.rate*burst.Seconds())
 }
 
-// wait is how many seconds pass until the bucket is above zero.
+// wait is how many seconds pass until the bucket holds a token; sums of fractions may miss it by a hair.
 func (b *bucket) wait() float64 {
-	if b.rate == 0 || b.tokens > 0 {
+	if b.rate == 0 || b.tokens > 1-1e-6 {
 		return 0
 	}
 	return (1 - b.tokens) / b.rate
