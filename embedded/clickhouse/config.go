@@ -28,8 +28,6 @@ type EngineConfig struct {
 	MaxBodyBytes int64 `json:"max_body_bytes,omitempty"`
 	// MemoryRatio is the part of the machine's memory that the engine may use.
 	MemoryRatio float64 `json:"memory_ratio,omitempty"`
-	// FsyncInserts makes new tables survive a power cut as well, not only the death of the process.
-	FsyncInserts bool `json:"fsync_inserts,omitempty"`
 	// StopTimeout is how long running queries may go on after the engine was told to stop.
 	StopTimeout time.Duration `json:"stop_timeout,omitempty"`
 	// Log receives the process's own messages; never query texts.

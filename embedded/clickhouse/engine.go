@@ -187,7 +187,7 @@ func (e *engine) serverArgs() []string {
 
 // queryArgs are the defaults of every connection, which a request's own settings override.
 func (e *engine) queryArgs() []string {
-	args := []string{
+	return []string{
 		// What clickhouse-local changes for its user is set back to a server's defaults.
 		"--implicit_select=0",
 		"--allow_introspection_functions=0",
@@ -197,10 +197,6 @@ func (e *engine) queryArgs() []string {
 		"--query_profiler_real_time_period_ns=0",
 		"--query_profiler_cpu_time_period_ns=0",
 	}
-	if e.cfg.FsyncInserts {
-		args = append(args, "--fsync_metadata=1")
-	}
-	return args
 }
 
 // connection opens a session with settings that the engine knows by name.

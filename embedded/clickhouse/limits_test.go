@@ -17,12 +17,16 @@ func TestTooManyQueriesAreRefused(t *testing.T) {
 	})
 	addr := server.Addr()
 	ended := make(chan answer, 1)
-	go func() { ended <- post(t, addr, "SELECT sum(sleepEachRow(0.1)) FROM numbers(20) SETTINGS max_block_size = 1") }()
+	go func() {
+		ended <- post(t, addr, "SELECT sum(sleepEachRow(0.1)) FROM numbers(20) SETTINGS max_block_size = 1")
+	}()
 	eventually(t, "the slow query runs", func() bool {
 		return enginetest.Exec(t, addr, "SELECT count() FROM system.processes WHERE query LIKE 'SELECT sum(sleepEachRow%'") == "1"
 	})
 	second := make(chan answer, 1)
-	go func() { second <- post(t, addr, "SELECT sum(sleepEachRow(0.1)) FROM numbers(10) SETTINGS max_block_size = 1") }()
+	go func() {
+		second <- post(t, addr, "SELECT sum(sleepEachRow(0.1)) FROM numbers(10) SETTINGS max_block_size = 1")
+	}()
 	var refused answer
 	eventually(t, "a third query is refused", func() bool { refused = post(t, addr, "SELECT 1"); return refused.status != 200 })
 	wantError(t, refused, 500, "202", "Too many simultaneous queries")
