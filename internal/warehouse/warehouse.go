@@ -136,8 +136,8 @@ func fields(line string) []string {
 func insertSettings(token string) clickhouse.Settings {
 	return clickhouse.Settings{
 		// One token is one insert, for the table and for what views make of it.
-		"insert_deduplicate":                                1,
-		"insert_deduplication_token":                        token,
+		"insert_deduplicate":                                 1,
+		"insert_deduplication_token":                         token,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
 		// The answer comes after the parts are written, and errors come as a status.
 		"async_insert":      0,
@@ -146,8 +146,6 @@ func insertSettings(token string) clickhouse.Settings {
 		"max_partitions_per_insert_block": 0,
 		// JSON columns are sent as text.
 		"input_format_native_allow_types_conversion": 1,
-		// A name with a dot is a name, and never meets a path of the same spelling.
-		"json_type_escape_dots_in_keys": 1,
 	}
 }
 

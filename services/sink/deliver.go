@@ -122,10 +122,11 @@ func (s *sink) insert(ctx context.Context, l loader, table *rows, records []*str
 	return nil
 }
 
-// token names what is inserted by where it stands in the log.
+// token names what is inserted by where it stands in the log. The time of the first record tells this log from another
+// of the same name: a topic that was made anew starts at offset 0 again, and its rows must not pass for the old ones.
 func token(records []*stream.Record) string {
 	first, last := records[0], records[len(records)-1]
-	return fmt.Sprintf("%s/%d/%d-%d/v%d", first.Topic, first.Partition, first.Offset, last.Offset, rowsVersion)
+	return fmt.Sprintf("%s/%d/%d-%d/v%d/%d", first.Topic, first.Partition, first.Offset, last.Offset, rowsVersion, first.Timestamp.UnixMilli())
 }
 
 // insertBlock inserts until it is done, ctx ends, or the server blames the rows and they are not trusted.

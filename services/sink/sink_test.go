@@ -31,6 +31,7 @@ const patience = 30 * time.Second
 type rig struct {
 	t         *testing.T
 	workspace string
+	brokers   []string
 	kafka     *stream.Client
 	registry  *registry.Registry
 	db        *warehouse.Warehouse
@@ -48,8 +49,9 @@ func newRig(t *testing.T) *rig {
 	cfg.RetryWait = 200 * time.Millisecond
 	r := &rig{
 		t: t, workspace: "w" + uuid.NewString()[:8], cfg: cfg,
-		kafka: streamtest.Client(t, streamtest.Broker(t)), registry: registrytest.Client(t),
+		brokers: streamtest.Broker(t), registry: registrytest.Client(t),
 	}
+	r.kafka = streamtest.Client(t, r.brokers)
 	if err := warehouse.Migrate(t.Context(), cfg.ClickHouse, sink.Migrations(), zaptest.NewLogger(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +152,10 @@ func (r *rig) eventually(query, want string) {
 			got = rows[0][0]
 		}
 		return got == want
-	}, func() string { return fmt.Sprintf("%s is %q, want %q", query, got, want) })
+	}, func() string {
+		rejected := r.rows("SELECT reason, field, detail FROM rejected_events WHERE %s != '' ORDER BY _ingested_at DESC LIMIT 3")
+		return fmt.Sprintf("%s is %q, want %q; last rejected: %q", query, got, want, rejected)
+	})
 }
 
 // poll waits until done, or fails with what is the matter.

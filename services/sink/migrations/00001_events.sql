@@ -118,7 +118,7 @@ CREATE TABLE IF NOT EXISTS parcours.events
     feedback_comment              String COMMENT 'Free text.',
     review_id                     String COMMENT 'Review.',
     feedback_product_id           String COMMENT 'Product reviewed.',
-    properties                    JSON COMMENT 'All other properties; properties.name reads one of them.',
+    properties                    JSON COMMENT 'All other properties; properties.name reads one of them; a name with a dot reads like a nested one.',
     traits                        JSON COMMENT 'All other traits sent with the event; the table traits has the last of each.',
     device_class                  LowCardinality(String) COMMENT 'desktop, mobile, tablet, tv, console, bot, till or other.',
     device_brand                  LowCardinality(String) COMMENT 'Brand of the device, from the user agent.',
