@@ -27,7 +27,7 @@ import (
 	"github.com/parcours-cdp/parcours/services/identity"
 )
 
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // world is a broker and a registry with a collector's hand in it, and ears on every topic that identity
 // writes.

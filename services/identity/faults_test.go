@@ -1,0 +1,458 @@
+package identity_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/identity"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
+)
+
+// wantMap holds the identity map against F: what a fresh reader makes of the evidence log, which the
+// graph's own tests hold against the batch.
+func (w *world) wantMap(identities idMap) {
+	w.t.Helper()
+	fresh := graph.New(graph.Rules{LinkClass: 2, Rank: func(typ string, weak bool) uint8 {
+		rank := w.ids.Rank(typ)
+		if weak {
+			rank += 16
+		}
+		return uint8(rank)
+	}})
+	nodes := map[uuid.UUID]bool{}
+	for _, record := range w.evidence.untilCount(int(evidenceCount(w))) {
+		edge, err := graph.ParseEdge(record.Key, record.Value)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		fresh.Apply(record.Offset+1, &edge)
+		nodes[edge.A.Node], nodes[edge.B.Node] = true, true
+	}
+	want, got := map[uuid.UUID]uuid.UUID{}, map[uuid.UUID]uuid.UUID{}
+	for node := range nodes {
+		want[node], _ = fresh.Customer(w.ws.Name, node)
+		got[node] = identities.customer(node)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.t.Error(diff)
+	}
+	for node := range identities {
+		if !nodes[node] {
+			w.t.Errorf("the map has %s, the evidence does not", node)
+		}
+	}
+}
+
+// Two instances share the work while members come and go in the middle of the stream: nothing is lost,
+// and the map is F of the evidence, with the customers that we sent.
+func TestInstancesComeAndGo(t *testing.T) {
+	w := newWorld(t)
+	const people, rounds, perRound = 60, 8, 150
+	random := rand.New(rand.NewPCG(1, 2))
+	// Every person has a user id, a card, an e-mail and three cookies; an event shows two of them.
+	identifiers := func(person int) []schemas.Identifier {
+		all := []schemas.Identifier{
+			id("user_id", fmt.Sprintf("u-%d", person)), id("loyalty_card", fmt.Sprintf("29900%05d", person)),
+			id("email", fmt.Sprintf("person.%d@free.fr", person)), id("anonymous_id", fmt.Sprintf("a-%d", person)),
+			id("anonymous_id", fmt.Sprintf("b-%d", person)), id("anonymous_id", fmt.Sprintf("c-%d", person)),
+		}
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		return all[:2]
+	}
+	running := []*instance{w.start()}
+	sent := 0
+	for round := range rounds {
+		events := make([]schemas.Touchpoint, perRound)
+		for i := range events {
+			sent++
+			events[i] = w.touch(sent, identifiers(random.IntN(people))...)
+		}
+		w.collect(events...)
+		switch round {
+		case 1, 4:
+			running = append(running, w.start())
+		case 3, 6:
+			running[0].stop()
+			running = running[1:]
+		}
+		// The next round begins when this one is half done, so that members change with work in hand.
+		w.untilEvents(sent - perRound/2)
+	}
+	events := w.untilEvents(sent)
+	identities := w.untilPublished()
+	w.wantMap(identities)
+	if len(running) != 1+2-2 {
+		t.Fatalf("%d instances run", len(running))
+	}
+
+	// Who we sent is who came out: two events are of one customer if and only if the evidence joins them.
+	customers := map[uuid.UUID]bool{}
+	for message, event := range events {
+		customer := identities.customer(event.Anchor)
+		customers[customer] = true
+		for _, identifier := range event.Identifiers {
+			if got := identities.customer(uuid.MustParse(identifier.Value)); got != customer {
+				t.Errorf("%s: its anchor is of %s, its %s of %s", message, customer, identifier.Type, got)
+			}
+		}
+	}
+	if len(customers) != people {
+		t.Errorf("%d customers came of %d people", len(customers), people)
+	}
+}
+
+// kill runs an instance into a fault that ends it before it can commit, as a crash at that step would.
+func (w *world) kill(fault kfake.Fault) {
+	w.t.Helper()
+	fault.Count = -1
+	installed := w.cluster.Fault(fault)
+	victim := w.start()
+	if err := victim.wait(); err == nil {
+		w.t.Fatal("the instance survived")
+	}
+	installed.Remove()
+	if installed.Hits() == 0 {
+		w.t.Fatal("the fault did not strike")
+	}
+}
+
+func at(key kmsg.Key) []kmsg.Key { return []kmsg.Key{key} }
+
+// Killed between step 2 (evidence appended) and step 4 (events written): the repeated batch appends
+// nothing and the events come out with their customer.
+func TestKilledBetweenEvidenceAndOutput(t *testing.T) {
+	w := newWorld(t)
+	w.collect(
+		w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")),
+		w.touch(2, id("anonymous_id", "c-1"), id("email", "a.b@free.fr")),
+	)
+	w.kill(kfake.Fault{Keys: at(kmsg.Produce), Topic: stream.Identified, Err: kerr.InvalidRecord})
+	before := evidenceCount(w)
+	if before != 2 || len(w.identified.all()) != 0 {
+		t.Fatalf("%d pairs and %d events were written before the kill, want 2 and 0", before, len(w.identified.all()))
+	}
+	w.start()
+	for message, event := range w.untilEvents(2) {
+		if event.CustomerID != w.node("user_id", "u-1") {
+			t.Errorf("%s has customer %s", message, event.CustomerID)
+		}
+	}
+	if after := evidenceCount(w); after != before {
+		t.Errorf("the repeated batch took the log from %d to %d", before, after)
+	}
+	w.wantMap(w.untilPublished())
+}
+
+// Killed between step 4 (events written) and the commit: the events come again, the evidence does not.
+func TestKilledBeforeTheCommit(t *testing.T) {
+	w := newWorld(t)
+	w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")))
+	w.kill(kfake.Fault{Keys: at(kmsg.OffsetCommit), Group: "parcours-identity", Err: kerr.GroupAuthorizationFailed})
+	before := evidenceCount(w)
+	w.start()
+	copies := w.identified.untilCount(2)
+	if one, two := w.decode(copies[0]), w.decode(copies[1]); one.EventID != two.EventID || one.CustomerID != two.CustomerID {
+		t.Errorf("two copies differ: %+v and %+v", one, two)
+	}
+	if after := evidenceCount(w); after != before {
+		t.Errorf("redelivery took the log from %d to %d", before, after)
+	}
+}
+
+// A publisher that is killed after its rows and before its commit, or before its rows: the next one
+// writes them all, under the same versions.
+func TestKilledPublisher(t *testing.T) {
+	for name, fault := range map[string]kfake.Fault{
+		"before its rows":   {Keys: at(kmsg.Produce), Topic: stream.IdentityMap, Err: kerr.InvalidRecord},
+		"before its commit": {Keys: at(kmsg.OffsetCommit), Group: "parcours-identity-publisher", Err: kerr.GroupAuthorizationFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			first := w.start()
+			w.collect(w.touch(1, id("anonymous_id", "c-1"), id("email", "a.b@free.fr")))
+			w.untilEvents(1)
+			w.untilPublished()
+			first.stop()
+			w.collect(
+				w.touch(2, id("loyalty_card", "111"), id("email", "a.b@free.fr")),
+				w.touch(3, id("user_id", "u-1"), id("loyalty_card", "111")),
+			)
+			w.kill(fault)
+			w.start()
+			w.untilEvents(3)
+			identities := w.untilPublished()
+			w.wantMap(identities)
+			for node, row := range identities {
+				if row.Canonical != w.node("user_id", "u-1") {
+					t.Errorf("%s is of %s", node, row.Canonical)
+				}
+			}
+			if len(identities) != 3 {
+				t.Errorf("the map has %d rows, want 3", len(identities))
+			}
+		})
+	}
+}
+
+// Two instances can append one pair without seeing each other's record. When the later record says less,
+// the publisher appends what is known once more: compaction keeps the last.
+func TestPublisherMendsTheLastRecordOfAPair(t *testing.T) {
+	w := newWorld(t)
+	edge := graph.NewEdge(w.ws.Name,
+		graph.End{Node: w.node("user_id", "u-1"), Type: "user_id"}, graph.End{Node: w.node("email", "a.b@free.fr"), Type: "email"})
+	edge.FirstSeen, edge.Class = 5_000, 2
+	record := func() *stream.Record {
+		return &stream.Record{Topic: stream.Evidence, Partition: stream.EvidencePartition(w.ws.Name), Key: edge.AppendKey(nil), Value: edge.AppendValue(nil)}
+	}
+	good := record()
+	edge.FirstSeen = 9_000
+	w.send(good, record())
+	w.start()
+	w.eventually("the mended record", func() bool { return evidenceCount(w) == 3 })
+	w.wantMap(w.untilPublished())
+	if n := evidenceCount(w); n != 3 {
+		t.Errorf("mending went on: the log has %d records", n)
+	}
+	last := w.evidence.untilCount(3)[2]
+	if diff := cmp.Diff(good.Value, last.Value); diff != "" {
+		t.Error(diff)
+	}
+	// Nothing is lost when only the last record of the pair is left.
+	w.cluster.Compact()
+	left := w.listen(stream.Evidence).until("the last record", func(records []*stream.Record) bool {
+		return len(records) > 0 && records[len(records)-1].Offset == last.Offset
+	})
+	fresh := graph.New(graph.Rules{LinkClass: 2, Rank: func(string, bool) uint8 { return 0 }})
+	for _, record := range left {
+		edge, err := graph.ParseEdge(record.Key, record.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh.Apply(record.Offset+1, &edge)
+	}
+	edge.FirstSeen = 5_000
+	if _, missing := fresh.Missing(&edge); missing {
+		t.Errorf("after compaction %d records are left and the earliest sight is lost", len(left))
+	}
+}
+
+// One batch may show a pair several times; one record with the best of all is appended.
+func TestPairsOfOneBatchAreJoined(t *testing.T) {
+	w := newWorld(t)
+	pair := []schemas.Identifier{id("email", "a.b@free.fr"), id("anonymous_id", "c-1")}
+	w.collect(w.touch(300, pair...), w.touch(100, pair...), w.touch(200, pair...))
+	w.start()
+	w.untilEvents(3)
+	record := w.evidence.untilCount(1)[0]
+	edge, err := graph.ParseEdge(record.Key, record.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := int64(w.touch(100).OccurredAt); edge.FirstSeen != want || edge.Source != "web" || edge.Normaliser != 1 {
+		t.Errorf("the pair is logged as %+v, want first seen %d", edge, want)
+	}
+	w.untilPublished()
+	if n := evidenceCount(w); n != 1 {
+		t.Errorf("the log has %d records, want 1", n)
+	}
+}
+
+// Evidence that cannot be read in time does not hold events back: they go on with the customer known now,
+// and the map brings them home.
+func TestEventsGoOnWhenEvidenceIsLate(t *testing.T) {
+	w := newWorld(t)
+	i := w.start(func(c *identity.Config) { c.EvidenceWait = 200 * time.Millisecond })
+	w.eventually("readiness", func() bool { return len(i.ready.Waiting()) == 0 })
+	stuck := w.cluster.Fault(kfake.Fault{Keys: at(kmsg.Fetch), Topic: stream.Evidence, Err: kerr.LeaderNotAvailable, Count: -1})
+	w.collect(w.touch(1, id("loyalty_card", "111"), id("user_id", "u-1")), w.touch(2, id("loyalty_card", "111"), id("email", "a.b@free.fr")))
+	events := w.untilEvents(2)
+	if got := events["m-2"]; got.CustomerID != w.node("loyalty_card", "111") {
+		t.Errorf("customer is %s, want the anchor", got.CustomerID)
+	}
+	if i.counter("parcours_identity_evidence_wait_missed_total") == 0 {
+		t.Error("the missed deadline is not counted")
+	}
+	stuck.Remove()
+	identities := w.untilPublished()
+	w.wantMap(identities)
+	if got := identities.customer(events["m-2"].Anchor); got != w.node("user_id", "u-1") {
+		t.Errorf("the map says %s", got)
+	}
+}
+
+// An instance takes no events before it has read the evidence log to where it ended when it started:
+// it would take known pairs for new ones and customers for strangers.
+func TestNotReadyBeforeTheLogIsRead(t *testing.T) {
+	w := newWorld(t)
+	first := w.start()
+	w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")))
+	w.untilEvents(1)
+	first.stop()
+	stuck := w.cluster.Fault(kfake.Fault{Keys: at(kmsg.Fetch), Topic: stream.Evidence, Err: kerr.LeaderNotAvailable, Count: -1})
+	w.collect(w.touch(2, id("anonymous_id", "c-1")))
+	second := w.start()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := stuck.Wait(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	if waiting := second.ready.Waiting(); len(waiting) != 1 || !strings.Contains(waiting[0], "evidence") {
+		t.Errorf("waits for %v, want the evidence log", waiting)
+	}
+	if n := len(w.identified.all()); n != 1 {
+		t.Errorf("%d events came out before the log was read", n)
+	}
+	stuck.Remove()
+	if got := w.untilEvents(2)["m-2"]; got.CustomerID != w.node("user_id", "u-1") {
+		t.Errorf("the cookie's customer is %s", got.CustomerID)
+	}
+	w.eventually("readiness", func() bool { return len(second.ready.Waiting()) == 0 })
+}
+
+// Evidence of an engine that is newer than this one means that others see another partition: stop and say
+// so. Bytes that are no evidence are passed over by all alike.
+func TestForeignRecordsInTheEvidenceLog(t *testing.T) {
+	w := newWorld(t)
+	partition := stream.EvidencePartition(w.ws.Name)
+	w.send(&stream.Record{Topic: stream.Evidence, Partition: partition, Key: []byte{1, 2, 3}, Value: []byte{1}},
+		&stream.Record{Topic: stream.Evidence, Partition: partition, Key: []byte("tombstone")})
+	i := w.start()
+	w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")))
+	if got := w.untilEvents(1)["m-1"]; got.CustomerID != w.node("user_id", "u-1") || got.IV != 3 {
+		t.Errorf("customer %s at %d", got.CustomerID, got.IV)
+	}
+	if n := i.counter("parcours_identity_evidence_malformed_total"); n != 2 {
+		t.Errorf("%v malformed records are counted, want 2", n)
+	}
+	w.send(&stream.Record{Topic: stream.Evidence, Partition: partition, Key: []byte{9, 1, 'w'}, Value: []byte{1}})
+	if err := i.wait(); err == nil || !strings.Contains(err.Error(), "update this service") {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// I8: clear identifiers go into nothing that identity writes or says, but the person that the event
+// carries and the original bytes in the quarantine.
+func TestNoClearIdentifierAnywhere(t *testing.T) {
+	w := newWorld(t)
+	i := w.start(func(c *identity.Config) { c.EvidenceWait = time.Nanosecond }) // also warns
+	canaries := []string{"canary.mail@free.fr", "33612349876", "2990777000777", "canary-user", "canary-cookie", "canary-device"}
+	in := w.touch(1, id("email", canaries[0]), id("phone", "+"+canaries[1]), id("loyalty_card", canaries[2]))
+	in2 := w.touch(2, id("user_id", canaries[3]), id("anonymous_id", canaries[4]), id("email", canaries[0]))
+	poison := w.record(w.touch(3, id("device_id", canaries[5])))
+	broken := slices.Clone(poison.Value[:len(poison.Value)-1])
+	// The count of the identifiers is made absurd, so that the fault lies beside the value.
+	at := strings.Index(string(broken), "device_id")
+	broken[at-2] = 0xfe
+	w.collect(in, in2)
+	w.send(&stream.Record{Topic: stream.Touchpoints, Key: []byte("k"), Value: broken})
+	w.untilEvents(2)
+	w.rejected.untilCount(1)
+	w.untilPublished()
+	i.stop()
+
+	f := func(where, text string) {
+		t.Helper()
+		for _, canary := range canaries {
+			if strings.Contains(strings.ToLower(text), canary) {
+				t.Errorf("%s has %s", where, canary)
+			}
+		}
+	}
+	for _, ear := range []*ear{w.evidence, w.identities, w.identified} {
+		if len(ear.all()) == 0 {
+			t.Errorf("%s is empty: nothing was looked at", ear.topic)
+		}
+		for _, record := range ear.all() {
+			f(ear.topic, string(record.Key)+string(record.Value))
+		}
+	}
+	decoder, err := schemas.NewRejectedDecoder(schemas.RejectedTouchpointSchema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range w.rejected.all() {
+		var rejected schemas.RejectedTouchpoint
+		if err := decoder.Decode(record.Value[schemas.HeaderSize:], &rejected); err != nil {
+			t.Fatal(err)
+		}
+		f("the detail of a rejection", rejected.Reason+rejected.Field+rejected.Detail)
+	}
+	for _, line := range i.logs.All() {
+		f("the log", fmt.Sprint(line.Message, line.ContextMap()))
+	}
+	families, err := i.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f("a metric", fmt.Sprint(families))
+}
+
+// A field that a newer collector adds flows through an identity that does not know it.
+func TestUnknownFieldsFlowThrough(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	newer := strings.TrimSpace(schemas.TouchpointSchema())
+	cut := strings.LastIndex(newer, "]")
+	newer = newer[:cut] + `,{"name":"mood","type":"string","default":"","doc":"How it felt."}` + newer[cut:]
+	schemaID, err := w.registry.Register(w.soon(), stream.Touchpoints, newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := w.touch(1, id("user_id", "u-1"))
+	record := w.record(in)
+	record.Value = append(in.AppendAvro(schemas.AppendHeader(nil, schemaID)), "\x0cserene"...)
+	w.send(record)
+	out := w.identified.untilCount(1)[0]
+	if !contains(out, "\x0cserene") {
+		t.Error("the unknown field is gone")
+	}
+	got := w.decode(out) // with the schema that the record names: it fails unless that has the field
+	in.Identifiers[0].Value = w.node("user_id", "u-1").String()
+	if diff := cmp.Diff(in, got.Touchpoint); diff != "" {
+		t.Error(diff)
+	}
+	if got.CustomerID != w.node("user_id", "u-1") {
+		t.Errorf("customer is %s", got.CustomerID)
+	}
+}
+
+// A stop in the middle of a load finishes what is in hand; the next instance goes on with the rest and
+// repeats nothing.
+func TestCleanStopLosesAndRepeatsNothing(t *testing.T) {
+	w := newWorld(t)
+	const n = 2000
+	events := make([]schemas.Touchpoint, n)
+	for i := range events {
+		events[i] = w.touch(i, id("anonymous_id", fmt.Sprintf("c-%d", i)), id("user_id", fmt.Sprintf("u-%d", i%500)))
+	}
+	w.collect(events...)
+	first := w.start(func(c *identity.Config) { c.BatchRecords = 50 })
+	w.untilEvents(100)
+	first.stop()
+	w.start()
+	counts := map[string]int{}
+	w.untilEvents(n)
+	w.untilPublished()
+	for _, record := range w.identified.all() {
+		counts[w.decode(record).MessageID]++
+	}
+	for _, message := range slices.Sorted(maps.Keys(counts)) {
+		if counts[message] != 1 {
+			t.Errorf("%s came out %d times", message, counts[message])
+		}
+	}
+}
