@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS parcours.traits
     anchor       UUID COMMENT 'Anchor of the event that stated the trait.',
     field        LowCardinality(String) COMMENT 'Name of the trait.',
     source       LowCardinality(String) COMMENT 'Emitter that stated it.',
-    value        String COMMENT 'Value: text as it is, anything else as JSON.',
+    value        String COMMENT 'Value: text as it is, anything else as JSON; empty when it was taken back.',
     event_id     UUID COMMENT 'Event that stated it.',
     occurred_at  DateTime64(3, 'UTC') COMMENT 'When that event happened.',
     received_at  DateTime64(3, 'UTC') COMMENT 'When the collector received it.',

@@ -105,7 +105,8 @@ LEFT JOIN
     SELECT
         l.workspace AS workspace,
         l.customer_id AS customer_id,
-        CAST(groupArray((l.field, l.value)), 'Map(String, String)') AS traits
+        -- An empty value was taken back.
+        CAST(groupArrayIf((l.field, l.value), l.value != ''), 'Map(String, String)') AS traits
     FROM
     (
         SELECT
