@@ -169,25 +169,31 @@ test-kafka: setup-test setup-kafka ## Run the end-to-end tests on a real Apache 
 
 ## ---- containers ----------------------------------------------------------------------------------------------------
 
+COMPOSE := tools/compose/compose
+
 .PHONY: up
-up: compose-secrets ## Run the pipeline on Kafka and ClickHouse in containers
-	@docker compose up --build --detach --wait
+up: docker compose-secrets ## Run the pipeline on Kafka and ClickHouse in containers
+	@VERSION=$(VERSION) $(COMPOSE) up --build --detach --wait
 
 .PHONY: down
-down: ## Stop the containers; their volumes stay
-	@docker compose down
+down: docker ## Stop the containers; their volumes stay
+	@$(COMPOSE) down
 
 .PHONY: image
-image: ## Build the container image
+image: docker ## Build the container image
 	@docker build --build-arg VERSION=$(VERSION) --tag parcours:$(VERSION) --tag parcours:latest .
+
+.PHONY: compose-check
+compose-check: go compose-secrets ## Check docker-compose.yml with the compose tool, which needs no Docker daemon
+	@$(COMPOSE) config --quiet
+
+.PHONY: docker
+docker:
+	@docker info >/dev/null 2>&1 || { echo "No Docker daemon answers: start Docker, or use 'make run', which needs none." >&2; exit 1; }
 
 .PHONY: compose-secrets
 compose-secrets:
 	@deploy/compose/secrets
-
-.PHONY: compose-check
-compose-check: go compose-secrets ## Check docker-compose.yml with the compose tool, which needs no Docker daemon
-	@tools/compose/compose config --quiet
 
 .PHONY: clean
 clean: ## Remove what was built, fetched and cached

@@ -64,7 +64,7 @@ func Kafka(t testing.TB) KafkaServer {
 	case Process:
 		return used(t, "kafka", Process+" Apache Kafka", KafkaServer{processKafka(t), Process})
 	case Container:
-		return used(t, "kafka", Container+" "+kafkaImage, KafkaServer{containerKafka(t), Container})
+		return used(t, "kafka", Container+" "+KafkaImage, KafkaServer{containerKafka(t), Container})
 	default:
 		brokers := strings.Split(kind, ",")
 		for _, address := range brokers {

@@ -42,7 +42,7 @@ func ClickHouse(t testing.TB) ClickHouseServer {
 		it, engine := embeddedClickHouse(t)
 		return used(t, "clickhouse", Embedded+" "+engine, it)
 	case Container:
-		return used(t, "clickhouse", Container+" "+clickhouseImage, containerClickHouse(t))
+		return used(t, "clickhouse", Container+" "+ClickHouseImage, containerClickHouse(t))
 	default:
 		if !strings.Contains(kind, ":") {
 			t.Fatalf("%s is %q: use embedded, container or host:port", ClickHouseEnv, kind)

@@ -12,10 +12,10 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// The images that docker-compose.yml runs too; a test holds the two together.
+// Images of the container kind; docker-compose.yml runs the same, and a house rule holds the two together.
 const (
-	kafkaImage      = "apache/kafka:4.3.1"
-	clickhouseImage = "clickhouse/clickhouse-server:26.7"
+	KafkaImage      = "apache/kafka:4.3.1"
+	ClickHouseImage = "clickhouse/clickhouse-server:26.7"
 )
 
 const (
@@ -33,7 +33,7 @@ exec /etc/kafka/docker/run
 
 func containerKafka(t testing.TB) []string {
 	t.Helper()
-	requireImage(t, kafkaImage)
+	requireImage(t, KafkaImage)
 	start := func(ctx context.Context, container testcontainers.Container) error {
 		address, err := mapped(ctx, container, kafkaPort)
 		if err != nil {
@@ -41,7 +41,7 @@ func containerKafka(t testing.TB) []string {
 		}
 		return container.CopyToContainer(ctx, fmt.Appendf(nil, kafkaScript, address), starter, 0o755)
 	}
-	container := runContainer(t, kafkaImage,
+	container := runContainer(t, KafkaImage,
 		testcontainers.WithExposedPorts(kafkaPort),
 		testcontainers.WithEntrypoint("sh", "-c", "while [ ! -s "+starter+" ]; do sleep 0.1; done; exec sh "+starter),
 		testcontainers.WithEnv(map[string]string{
@@ -69,9 +69,9 @@ func containerKafka(t testing.TB) []string {
 
 func containerClickHouse(t testing.TB) ClickHouseServer {
 	t.Helper()
-	requireImage(t, clickhouseImage)
+	requireImage(t, ClickHouseImage)
 	it := ClickHouseServer{User: "parcours", Password: "parcours-test", Kind: Container}
-	container := runContainer(t, clickhouseImage,
+	container := runContainer(t, ClickHouseImage,
 		testcontainers.WithExposedPorts(clickhousePort),
 		testcontainers.WithEnv(map[string]string{
 			"CLICKHOUSE_USER": it.User, "CLICKHOUSE_PASSWORD": it.Password, "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "1",
