@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/parcours-cdp/parcours/cmd/parcours/simulate"
+	"github.com/parcours-cdp/parcours/cmd/parcours/up"
+	"github.com/parcours-cdp/parcours/internal/service"
+	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+type demoCommand struct {
+	Customers int    `help:"People in the simulation." default:"2000"`
+	Days      int    `help:"Simulated days." default:"7"`
+	Seed      uint64 `help:"Seed of the simulation." default:"1"`
+	DataDir   string `help:"Keep topics and tables in this folder instead of a temporary one." placeholder:"DIR" type:"path"`
+	Stay      bool   `help:"Stay up after the tables, for questions of your own."`
+	SQL       bool   `name:"sql" help:"Print the SQL of each table."`
+}
+
+func (c demoCommand) Run(ctx context.Context, g globals, std streams) (err error) {
+	cfg, err := up.Load(g.source())
+	if err != nil {
+		return err
+	}
+	cfg.AutoPorts()
+	cfg.Embedded.DataDir = c.DataDir
+	// What is thrown away need not survive a power cut.
+	cfg.Embedded.Sync = cfg.Embedded.Sync && c.DataDir != ""
+	if c.DataDir == "" {
+		dir, err := os.MkdirTemp("", "parcours-demo-")
+		if err != nil {
+			return fmt.Errorf("make a folder for the demo: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		cfg.Embedded.DataDir = dir
+	}
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	log, err := service.LogConfig{Level: "warn", Format: "console"}.Build()
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	ready, ended := make(chan up.Addresses, 1), make(chan error, 1)
+	fmt.Fprintln(std.err, "Starting broker, registry, ClickHouse engine and the four services ...")
+	go func() {
+		ended <- up.Run(ctx, cfg, up.Options{Log: log, Ready: func(a up.Addresses) { ready <- a }})
+	}()
+	defer func() {
+		stop()
+		if stopped := <-ended; err == nil {
+			err = stopped
+		}
+	}()
+	select {
+	case addresses := <-ready:
+		return c.show(ctx, cfg, addresses, g, std)
+	case err := <-ended:
+		ended <- nil
+		return err
+	}
+}
+
+// demoWorkers is how many senders are under way at once: shoppers do not wait for each other.
+const demoWorkers = 32
+
+// show sends the simulation to the running pipeline, waits until all of it is stored, and prints the tables.
+func (c demoCommand) show(ctx context.Context, cfg up.Config, a up.Addresses, g globals, std streams) error {
+	simulation, err := simulate.New(simulate.Config{Seed: c.Seed, Customers: c.Customers, Days: c.Days, Trouble: 1})
+	if err != nil {
+		return err
+	}
+	var truth bytes.Buffer
+	fmt.Fprintf(std.err, "Simulating %d shoppers for %d days, sent to http://%s ...\n", c.Customers, c.Days, a.Collector)
+	meter := simulate.NewMeter(os.Stderr)
+	result, err := simulate.Send(ctx, simulation, simulate.Options{
+		Target: "http://" + a.Collector, Keys: writeKeys(cfg), Truth: &truth, Progress: meter.Show, Workers: demoWorkers,
+	})
+	meter.Done()
+	if err == nil {
+		err = result.Err()
+	}
+	if err != nil {
+		return err
+	}
+	cfg.Sink.ClickHouse.Addresses = []string{a.ClickHouse}
+	db, err := warehouse.Open(cfg.Sink.ClickHouse)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	drained := time.Now()
+	if err := drain(ctx, cfg, a); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.err, "All stored %s after the last event was sent.\n\n", time.Since(drained).Round(10*time.Millisecond))
+	fmt.Fprint(std.out, result.Summary(simulation.Config()))
+	if c.Stay {
+		fmt.Fprint(std.err, banner(a, cfg))
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// writeKeys are the configured keys by source.
+func writeKeys(cfg up.Config) map[string]string {
+	keys := simulate.DevelopmentKeys()
+	for _, source := range cfg.Collector.Sources {
+		if _, known := keys[source.Name]; known {
+			keys[source.Name] = source.WriteKey
+		}
+	}
+	return keys
+}
+
+const drainPoll = 100 * time.Millisecond
+
+// drain waits until every stage has committed all that the stages before it wrote.
+func drain(ctx context.Context, cfg up.Config, a up.Addresses) error {
+	cfg.Kafka.Brokers = []string{a.Kafka}
+	kafka, err := stream.Connect(cfg.Kafka, zap.NewNop(), prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	defer kafka.Close()
+	ticker := time.NewTicker(drainPoll)
+	defer ticker.Stop()
+	for {
+		behind := int64(0)
+		// In the order of the path: a stage that is drained cannot fill up again once those before it are.
+		for _, g := range groups {
+			lag, err := kafka.GroupLag(ctx, g.group, g.topic)
+			if err != nil {
+				return err
+			}
+			behind += lag[g.topic]
+		}
+		if behind == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/parcours-cdp/parcours/embedded/broker"
+	"github.com/parcours-cdp/parcours/embedded/clickhouse"
+	"github.com/parcours-cdp/parcours/embedded/schemaregistry"
+	"github.com/parcours-cdp/parcours/internal/service"
+	"github.com/parcours-cdp/parcours/services/collector"
+	"github.com/parcours-cdp/parcours/services/enricher"
+	"github.com/parcours-cdp/parcours/services/identity"
+	"github.com/parcours-cdp/parcours/services/sink"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options are what a caller adds to the configuration.
+type Options struct {
+	// Log replaces the logger that the configuration describes.
+	Log *zap.Logger
+	// Ready is called once, when everything answers.
+	Ready func(Addresses)
+}
+
+// Run runs the pipeline until ctx ends, and then stops it: first the services, which finish and commit
+// the batch in hand, then the servers below them.
+func Run(ctx context.Context, cfg Config, opts Options) (err error) {
+	log := opts.Log
+	if log == nil {
+		if log, err = cfg.Log.Build(); err != nil {
+			return err
+		}
+	}
+	dir, err := openDataDir(cfg.Embedded.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.close()) }()
+	if cfg.Workspace.HashKey == "" {
+		if cfg.Workspace.HashKey, err = dir.hashKey(); err != nil {
+			return err
+		}
+	}
+	host := service.NewHost(log)
+	var network net.ListenConfig
+	admin, err := network.Listen(ctx, "tcp", cfg.Admin.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on admin.listen %s: %w", cfg.Admin.Listen, err)
+	}
+	// The admin listener and the servers outlive the services, so they have a context of their own.
+	below, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
+	infrastructure, below := errgroup.WithContext(below)
+	infrastructure.Go(func() error { return host.Serve(below, admin) })
+	defer func() {
+		stopBelow()
+		err = errors.Join(err, infrastructure.Wait())
+	}()
+
+	servers := &servers{host: host, log: log, dir: dir, group: infrastructure}
+	defer servers.close()
+	if err := servers.start(below, &cfg); err != nil {
+		return err
+	}
+	addresses := Addresses{
+		Registry:   hostPort(cfg.Registry.URL),
+		ClickHouse: cfg.Sink.ClickHouse.Addresses[0],
+		Kafka:      cfg.Kafka.Brokers[0],
+		Admin:      admin.Addr().String(),
+	}
+	return runServices(ctx, host, cfg, addresses, opts.Ready)
+}
+
+// runServices runs the four services until ctx ends. Ready is called when all of them are.
+func runServices(ctx context.Context, host *service.Host, cfg Config, addresses Addresses, ready func(Addresses)) error {
+	services, ctx := errgroup.WithContext(ctx)
+	listening := make(chan string, 1)
+	cfg.Collector.OnListen = func(address string) {
+		select {
+		case listening <- address:
+		default: // A restart of the service; the port is the same.
+		}
+	}
+	run := func(name string, run service.Run) {
+		services.Go(func() error { return host.Supervise(ctx, name, cfg.Common, run) })
+	}
+	run("collector", func(ctx context.Context, p service.Platform) error { return collector.Run(ctx, cfg.Collector, p) })
+	run("identity", func(ctx context.Context, p service.Platform) error { return identity.Run(ctx, cfg.Identity, p) })
+	run("enricher", func(ctx context.Context, p service.Platform) error { return enricher.Run(ctx, cfg.Enricher, p) })
+	run("sink", func(ctx context.Context, p service.Platform) error { return sink.Run(ctx, cfg.Sink, p) })
+	services.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case addresses.Collector = <-listening:
+		}
+		if err := waitReady(ctx, host.Ready); err == nil && ready != nil {
+			ready(addresses)
+		}
+		return nil
+	})
+	return services.Wait()
+}
+
+const readyPoll = 20 * time.Millisecond
+
+func waitReady(ctx context.Context, ready *service.Readiness) error {
+	ticker := time.NewTicker(readyPoll)
+	defer ticker.Stop()
+	for len(ready.Waiting()) > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+// servers are what the services run on, as far as it runs in this process.
+type servers struct {
+	host  *service.Host
+	log   *zap.Logger
+	dir   *dataDir
+	group *errgroup.Group
+
+	mu      sync.Mutex
+	closers []func()
+}
+
+func (s *servers) onClose(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closers = append(s.closers, f)
+}
+
+func (s *servers) close() {
+	for _, f := range s.closers {
+		f()
+	}
+}
+
+// start starts what the configuration wants embedded, side by side because the engine takes a second, and
+// writes the addresses into the configuration.
+func (s *servers) start(ctx context.Context, cfg *Config) error {
+	starting, ctx := errgroup.WithContext(context.WithoutCancel(ctx))
+	if cfg.Embedded.Kafka {
+		starting.Go(func() error { return s.startBroker(cfg) })
+	}
+	if cfg.Embedded.Registry {
+		starting.Go(func() error { return s.startRegistry(ctx, cfg) })
+	}
+	if cfg.Embedded.ClickHouse {
+		starting.Go(func() error { return s.startEngine(ctx, cfg) })
+	}
+	return starting.Wait()
+}
+
+func (s *servers) startBroker(cfg *Config) error {
+	b, err := broker.Start(broker.Config{
+		DataDir: s.dir.sub("kafka"),
+		Listen:  cfg.Embedded.KafkaListen,
+		Sync:    cfg.Embedded.Sync,
+	}, s.log.Named("broker"))
+	if err != nil {
+		return err
+	}
+	s.onClose(b.Close)
+	cfg.Kafka.Brokers = []string{b.Addr()}
+	cfg.Kafka.ReplicationFactor = 1
+	return nil
+}
+
+func (s *servers) startRegistry(ctx context.Context, cfg *Config) error {
+	r, err := schemaregistry.Open(s.dir.sub("registry"))
+	if err != nil {
+		return err
+	}
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", cfg.Embedded.RegistryListen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen on embedded.registry_listen: %w", err), r.Close())
+	}
+	server := &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}
+	s.group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve schema registry: %w", err)
+		}
+		return nil
+	})
+	s.onClose(func() {
+		if err := errors.Join(server.Close(), r.Close()); err != nil {
+			s.log.Warn("schema registry closed with an error", zap.Error(err))
+		}
+	})
+	cfg.Registry.URL = "http://" + listener.Addr().String()
+	return nil
+}
+
+func (s *servers) startEngine(ctx context.Context, cfg *Config) error {
+	conf := clickhouse.DefaultConfig()
+	path, err := filepath.Abs(s.dir.sub("clickhouse"))
+	if err != nil {
+		return fmt.Errorf("start engine: %w", err)
+	}
+	conf.Engine.DataDir = path
+	conf.Engine.Listen = cfg.Embedded.ClickHouseListen
+	conf.Log = s.log.Named("engine")
+	engine, err := clickhouse.Start(context.WithoutCancel(ctx), conf)
+	if err != nil {
+		return err
+	}
+	s.onClose(func() {
+		if err := engine.Close(); err != nil {
+			s.log.Warn("engine closed with an error", zap.Error(err))
+		}
+	})
+	s.host.Metrics().MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "parcours_engine_restarts_total", Help: "Starts of the embedded ClickHouse engine after it died.",
+	}, func() float64 { return float64(engine.Restarts()) }))
+	s.log.Info("engine started", zap.String("backend", engine.Backend()), zap.String("address", engine.Addr()))
+	cfg.Sink.ClickHouse.Addresses = []string{engine.Addr()}
+	return nil
+}
+
+func hostPort(url string) string {
+	for _, scheme := range []string{"http://", "https://"} {
+		if len(url) > len(scheme) && url[:len(scheme)] == scheme {
+			return url[len(scheme):]
+		}
+	}
+	return url
+}
