@@ -74,6 +74,20 @@ func (r *reader) int() int32 {
 
 // bytes returns a value with a length in front. It aliases the body.
 func (r *reader) bytes() []byte {
+	// Most values are shorter than 64 bytes: the length is one byte, and even for it is not negative.
+	if r.pos < len(r.buf) {
+		if b := r.buf[r.pos]; b&0x81 == 0 {
+			start := r.pos + 1
+			if end := start + int(b>>1); end <= len(r.buf) {
+				r.pos = end
+				return r.buf[start:end:end]
+			}
+		}
+	}
+	return r.longBytes()
+}
+
+func (r *reader) longBytes() []byte {
 	at := r.pos
 	n := r.long()
 	if uint64(n) > uint64(len(r.buf)-r.pos) {
