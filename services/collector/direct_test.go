@@ -115,14 +115,7 @@ func (d *direct) take(t testing.TB) (touchpoints []schemas.Touchpoint, rejection
 	produced := d.produced
 	d.produced = nil
 	d.mu.Unlock()
-	decoder, err := schemas.NewDecoder(schemas.TouchpointSchema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	rejected, err := schemas.NewRejectedDecoder(schemas.RejectedTouchpointSchema())
-	if err != nil {
-		t.Fatal(err)
-	}
+	decoder, rejected := decoders()
 	for _, record := range produced {
 		_, body, err := schemas.SplitHeader(record.Value)
 		if err != nil {
@@ -156,3 +149,16 @@ func (d *direct) one(t testing.TB, path, key, body string) schemas.Touchpoint {
 	}
 	return touchpoints[0]
 }
+
+// decoders are compiled once: fuzzing decodes often.
+var decoders = sync.OnceValues(func() (*schemas.Decoder, *schemas.RejectedDecoder) {
+	decoder, err := schemas.NewDecoder(schemas.TouchpointSchema())
+	if err != nil {
+		panic(err)
+	}
+	rejected, err := schemas.NewRejectedDecoder(schemas.RejectedTouchpointSchema())
+	if err != nil {
+		panic(err)
+	}
+	return decoder, rejected
+})
