@@ -348,10 +348,6 @@ func (x *Identifier) clear(fields []int) {
 	}
 }
 
-func (x *Identifier) reset() {
-	*x = Identifier{}
-}
-
 func (x *Person) decode(r *reader, p *plan) {
 	if p.absent != nil {
 		x.clear(p.absent)
@@ -496,10 +492,7 @@ func (x *Consent) clear(fields []int) {
 }
 
 func (x *Consent) reset() {
-	*x = Consent{
-		Granted: x.Granted[:0],
-		Denied:  x.Denied[:0],
-	}
+	*x = Consent{Granted: x.Granted[:0], Denied: x.Denied[:0]}
 }
 
 func (x *Context) decode(r *reader, p *plan) {
@@ -1199,10 +1192,7 @@ func (x *Commerce) clear(fields []int) {
 }
 
 func (x *Commerce) reset() {
-	*x = Commerce{
-		Tender: x.Tender[:0],
-		Items:  x.Items[:0],
-	}
+	*x = Commerce{Tender: x.Tender[:0], Items: x.Items[:0]}
 }
 
 func (x *Tender) decode(r *reader, p *plan) {
@@ -1246,10 +1236,6 @@ func (x *Tender) clear(fields []int) {
 			x.Reference = ""
 		}
 	}
-}
-
-func (x *Tender) reset() {
-	*x = Tender{}
 }
 
 func (x *Item) decode(r *reader, p *plan) {
@@ -1356,10 +1342,6 @@ func (x *Item) clear(fields []int) {
 	}
 }
 
-func (x *Item) reset() {
-	*x = Item{}
-}
-
 func (x *Feedback) decode(r *reader, p *plan) {
 	if p.absent != nil {
 		x.clear(p.absent)
@@ -1464,10 +1446,6 @@ func (x *IgnoredIdentifier) clear(fields []int) {
 			x.Reason = ""
 		}
 	}
-}
-
-func (x *IgnoredIdentifier) reset() {
-	*x = IgnoredIdentifier{}
 }
 
 func (x *Device) decode(r *reader, p *plan) {
@@ -1684,10 +1662,6 @@ func (x *Enrichment) clear(fields []int) {
 			x.Reason = ""
 		}
 	}
-}
-
-func (x *Enrichment) reset() {
-	*x = Enrichment{}
 }
 
 func decodeIdentifierArray(r *reader, items []Identifier, p *plan) []Identifier {

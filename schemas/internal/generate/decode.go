@@ -1,6 +1,11 @@
 package main
 
-import "github.com/parcours-cdp/parcours/schemas/internal/avsc"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/parcours-cdp/parcours/schemas/internal/avsc"
+)
 
 func (g *generator) decodeFile(stages []*stage) string {
 	var p printer
@@ -14,7 +19,9 @@ func (g *generator) decodeFile(stages []*stage) string {
 	}
 	for _, t := range g.records {
 		p.decoder(t.ShortName(), t.Fields)
-		p.reset(t)
+		if g.nested[t.Name] {
+			p.reset(t)
+		}
 	}
 	for _, t := range g.arrays {
 		name := t.ShortName()
@@ -127,12 +134,12 @@ func (p *printer) zero(t *avsc.Type, expr string) {
 // reset writes the method that empties a record, and keeps the memory of its slices.
 func (p *printer) reset(t *avsc.Type) {
 	p.line("func (x *%s) reset() {", t.ShortName())
-	p.line("*x = %s{", t.ShortName())
+	var kept []string
 	for _, f := range t.Fields {
 		if f.Type.Kind == avsc.Array {
-			p.line("%s: x.%s[:0],", goName(f.Name), goName(f.Name))
+			kept = append(kept, fmt.Sprintf("%[1]s: x.%[1]s[:0]", goName(f.Name)))
 		}
 	}
-	p.line("}")
+	p.line("*x = %s{%s}", t.ShortName(), strings.Join(kept, ", "))
 	p.line("}\n")
 }

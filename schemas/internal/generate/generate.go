@@ -40,12 +40,12 @@ func generate(dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := generator{seen: map[string]bool{}}
+	g := generator{seen: map[string]bool{}, nested: map[string]bool{}}
 	for _, s := range stages {
 		g.stage(s)
 	}
 	for name, body := range map[string]string{
-		"types_gen.go":  g.typesFile(),
+		"types_gen.go":  g.typesFile(stages),
 		"encode_gen.go": g.encodeFile(stages),
 		"decode_gen.go": g.decodeFile(stages),
 	} {
@@ -102,22 +102,29 @@ func readStages(dir string, files map[string][]byte) ([]*stage, error) {
 // generator gathers the nested records of all stages, each after the records it holds.
 type generator struct {
 	seen    map[string]bool
+	nested  map[string]bool // records that are the value of a field
 	records []*avsc.Type
-	stages  []*stage
 	arrays  []*avsc.Type // item records of the arrays
 }
 
 func (g *generator) stage(s *stage) {
-	g.stages = append(g.stages, s)
-	for _, f := range s.added {
-		g.collect(f.Type)
+	g.fields(s.added)
+}
+
+func (g *generator) fields(list []avsc.Field) {
+	for _, f := range list {
+		value, _, ok := f.Type.Nullable()
+		if !ok {
+			value = f.Type
+		}
+		if value.Kind == avsc.Record {
+			g.nested[value.Name] = true
+		}
+		g.collect(value)
 	}
 }
 
 func (g *generator) collect(t *avsc.Type) {
-	if value, _, ok := t.Nullable(); ok {
-		t = value
-	}
 	switch t.Kind {
 	case avsc.Array:
 		g.collect(t.Items)
@@ -131,9 +138,7 @@ func (g *generator) collect(t *avsc.Type) {
 		}
 		g.seen[t.Name] = true
 		g.records = append(g.records, t)
-		for _, f := range t.Fields {
-			g.collect(f.Type)
-		}
+		g.fields(t.Fields)
 	}
 }
 

@@ -89,10 +89,10 @@ func supported(t *avsc.Type) error {
 	return nil
 }
 
-func (g *generator) typesFile() string {
+func (g *generator) typesFile(stages []*stage) string {
 	var p printer
 	p.WriteString(header)
-	for _, s := range g.stages {
+	for _, s := range stages {
 		p.line("// %s", sentence(s.name, s.record))
 		p.line("type %s struct {", s.name)
 		if s.before != nil {
