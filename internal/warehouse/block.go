@@ -3,6 +3,7 @@ package warehouse
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -57,9 +58,16 @@ func (b *Block) Reset() {
 	}
 }
 
+// stampSize is room for the header of a block and of the stamp's column.
+const stampSize = 128
+
 // Encode returns the block in Native format. The bytes are good until the next call.
 func (b *Block) Encode(now time.Time) ([]byte, error) {
-	dst := b.body[:0]
+	size := 0
+	for i, column := range b.columns {
+		size += len(b.names[i]) + len(column.chType()) + 2*binary.MaxVarintLen64 + column.size()
+	}
+	dst := slices.Grow(b.body[:0], size+stampSize+8*b.rows)
 	dst = binary.AppendUvarint(dst, uint64(len(b.Columns())))
 	dst = binary.AppendUvarint(dst, uint64(b.rows))
 	for i, column := range b.columns {

@@ -30,9 +30,9 @@ func DefaultConfig() Config {
 	return Config{
 		ClickHouse:     warehouse.DefaultConfig(),
 		BatchRecords:   50_000,
-		BatchBytes:     64 << 20,
+		BatchBytes:     32 << 20,
 		BatchWait:      time.Second,
-		Inserts:        4,
+		Inserts:        2,
 		RetryWait:      10 * time.Second,
 		EventMonths:    25,
 		RejectedMonths: 3,
