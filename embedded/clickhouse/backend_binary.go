@@ -24,10 +24,9 @@ type binaryBackend struct {
 
 func newBinaryBackend(ctx context.Context, binary string, cfg Config) (*binaryBackend, error) {
 	// The server opens its port itself. A free one is found by opening and closing it; it is kept for restarts.
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", cfg.Engine.Listen)
+	l, err := listen(ctx, cfg.Engine.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address or stop what listens there", cfg.Engine.Listen, err)
+		return nil, err
 	}
 	address := l.Addr().String()
 	if err := l.Close(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"syscall"
+	"time"
 )
 
 // libraryBackend runs libchdb in a child that inherits our listening socket: the port stays ours while the child is
@@ -19,10 +21,9 @@ type libraryBackend struct {
 }
 
 func newLibraryBackend(ctx context.Context, cfg Config) (*libraryBackend, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", cfg.Engine.Listen)
+	l, err := listen(ctx, cfg.Engine.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address or stop what listens there", cfg.Engine.Listen, err)
+		return nil, err
 	}
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
@@ -58,4 +59,30 @@ func (b *libraryBackend) start() (*process, error) {
 	cmd.Env = append(os.Environ(), childEnv+"="+string(config))
 	cmd.ExtraFiles = []*os.File{b.socket} // becomes listenerFD
 	return launch(cmd, b.cfg.Log)
+}
+
+// portPatience is how long an address that is taken is asked for again: the child of a supervisor that was killed
+// holds it for a moment longer.
+const portPatience = 2 * time.Second
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	ctx, stop := context.WithTimeout(ctx, portPatience)
+	defer stop()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		var lc net.ListenConfig
+		l, err := lc.Listen(ctx, "tcp", address)
+		if err == nil {
+			return l, nil
+		}
+		select {
+		case <-ticker.C:
+			if errors.Is(err, syscall.EADDRINUSE) {
+				continue
+			}
+		case <-ctx.Done():
+		}
+		return nil, fmt.Errorf("listen on %s: %w; choose another address or stop what listens there", address, err)
+	}
 }

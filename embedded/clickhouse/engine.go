@@ -42,7 +42,7 @@ func RunEngine(ctx context.Context, cfg EngineConfig) error {
 	// The engine's own threads write answers into pipes whose reader may be gone: that must be an error there, and
 	// not the end of the process, which Go makes of SIGPIPE on a foreign thread.
 	signal.Ignore(syscall.SIGPIPE)
-	e, err := openEngine(cfg)
+	e, err := openEngine(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func RunEngine(ctx context.Context, cfg EngineConfig) error {
 	return err
 }
 
-func openEngine(cfg EngineConfig) (*engine, error) {
+func openEngine(ctx context.Context, cfg EngineConfig) (*engine, error) {
 	path, err := LocateLibrary(cfg.Lib)
 	if err != nil {
 		return nil, err
@@ -115,10 +115,16 @@ func openEngine(cfg EngineConfig) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A predecessor has its StopTimeout to end.
+	waiting, stop := context.WithTimeout(ctx, cfg.StopTimeout+time.Second)
+	defer stop()
+	if err := awaitDirectory(waiting, dir); err != nil {
+		return nil, err
+	}
 	e := &engine{cfg: cfg, lib: lib, slots: make(chan struct{}, cfg.MaxQueries), log: cfg.Log}
 	e.sessions = newSessions()
 	if e.anchor, err = connect(lib, append(e.serverArgs(), e.queryArgs()...)); err != nil {
-		return nil, fmt.Errorf("open engine data directory %s: the engine refused it; another engine may be running on it: %w", dir, err)
+		return nil, fmt.Errorf("open engine data directory %s: %w; its files may be of a newer engine or not readable", dir, err)
 	}
 	return e, e.learn()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -198,8 +199,8 @@ func TestSecondEngineOnADirectoryIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.PreferBinary = false
-	if second, err := clickhouse.Start(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "another engine may be running") {
+	cfg.PreferBinary, cfg.Engine.StopTimeout = false, time.Millisecond
+	if second, err := clickhouse.Start(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "another engine is running") {
 		t.Errorf("a second engine: %v", err)
 		if second != nil {
 			_ = second.Close()
@@ -228,29 +229,33 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// parentEnv makes the test program play a parent that starts an engine, prints its process and waits for its death.
-const parentEnv = "PARCOURS_TEST_PARENT_DIR"
+// parentEnv makes the test program play a parent that starts an engine on an address, tells its process and waits
+// for its own death.
+const parentEnv = "PARCOURS_TEST_PARENT"
 
 func TestParentForTests(t *testing.T) {
-	dir := os.Getenv(parentEnv)
-	if dir == "" {
+	dir, address, found := strings.Cut(os.Getenv(parentEnv), "|")
+	if !found {
 		t.Skip("this is the parent that another test starts")
 	}
-	server := own(t, dir)
+	server := own(t, dir, func(cfg *clickhouse.Config) { cfg.Engine.Listen = address })
 	fmt.Printf("engine %d at %s\n", server.PID(), server.Addr())
 	<-t.Context().Done()
 }
 
+// A parent that is killed takes its engine with it, and the next one takes over its address and data at once.
 func TestEngineDiesWithItsKilledParent(t *testing.T) {
 	dir := t.TempDir()
-	own(t, filepath.Join(dir, "first")) // Skips when there is no engine.
+	own(t, filepath.Join(dir, "other")) // Skips when there is no engine.
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for round := range 2 {
-		cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestParentForTests$", "-test.timeout=2m")
-		cmd.Env = append(os.Environ(), parentEnv+"="+filepath.Join(dir, "second"))
+	address := "127.0.0.1:0"
+	var pids []int
+	for round := range 4 {
+		cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestParentForTests$", "-test.timeout=2m", "-test.v=false")
+		cmd.Env = append(os.Environ(), parentEnv+"="+filepath.Join(dir, "data")+"|"+address)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -259,14 +264,22 @@ func TestEngineDiesWithItsKilledParent(t *testing.T) {
 			t.Fatal(err)
 		}
 		var pid int
-		var addr string
-		if _, err := fmt.Fscanf(out, "engine %d at %s\n", &pid, &addr); err != nil {
-			t.Fatalf("round %d: the parent did not start its engine: %v", round, err)
+		if _, err := fmt.Fscanf(out, "engine %d at %s\n", &pid, &address); err != nil {
+			rest, _ := io.ReadAll(out)
+			t.Fatalf("round %d: the parent did not start its engine: %v: %s", round, err, rest)
 		}
+		enginetest.Exec(t, address, "CREATE TABLE IF NOT EXISTS rounds (n UInt8) ENGINE = MergeTree ORDER BY n")
+		enginetest.Exec(t, address, fmt.Sprintf("INSERT INTO rounds VALUES (%d)", round))
+		if got := enginetest.Exec(t, address, "SELECT count() FROM rounds"); got != fmt.Sprint(round+1) {
+			t.Errorf("round %d: %s rows", round, got)
+		}
+		pids = append(pids, pid)
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // It was killed.
+	}
+	for _, pid := range pids {
 		eventually(t, "the engine is gone with its parent", func() bool { return !alive(pid) })
 	}
 }
