@@ -1,6 +1,8 @@
 package identifier
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,28 +33,66 @@ const (
 	Inferred                   // shared by a household, a role or a rule of ours
 )
 
-// CustomRank is the rank of types that are not ours, unless the configuration gives one; WeakRank is
-// added to the rank of a value that is weak (a land line, a role mailbox), so that no weak value goes
-// before a strong one.
+// classNames are the classes as the configuration writes them.
+var classNames = []string{Authenticated: "authenticated", Verified: "verified", Typed: "typed", Inferred: "inferred"}
+
+// ParseClass reads a class as the configuration writes it.
+func ParseClass(name string) (Class, error) {
+	if i := slices.Index(classNames, name); i >= 0 {
+		return Class(i), nil
+	}
+	return 0, fmt.Errorf("class is %q: use one of %s", name, strings.Join(classNames, ", "))
+}
+
+// Ranks run from 1, the strongest, to maxRank.
 const (
-	CustomRank = 8
-	WeakRank   = 16
+	maxRank = 15
+	// CustomRank is the rank of types that are not ours, unless the configuration gives one.
+	CustomRank = 9
+	// WeakRank is added to the rank of a value that is weak (a land line, a role mailbox), so that no weak
+	// value goes before a strong one.
+	WeakRank = 16
 	// NoRank is the rank of a type that is not configured.
 	NoRank = 255
 )
 
-// TypeConfig describes one type of identifier.
+// TypeConfig describes one type of identifier. What is left out is as in [DefaultConfig], or for a type of
+// one's own: rank 9, typed, exact.
 type TypeConfig struct {
-	// Rank decides which identifier names a customer and anchors an event: 0 first, 15 last.
+	// Rank decides which identifier names a customer and anchors an event: 1 first, 15 last.
 	Rank int `koanf:"rank"`
-	// Class is 0 authenticated, 1 verified, 2 typed or 3 inferred.
-	Class int `koanf:"class"`
+	// Class is authenticated, verified, typed or inferred.
+	Class string `koanf:"class"`
 	// Normaliser is exact, device, card, email, email_canon or phone.
 	Normaliser string `koanf:"normaliser"`
 	// Length is the number of digits of a card scheme, to restore leading zeros; 0 leaves them.
 	Length int `koanf:"length"`
 	// Check is the check digit of a card scheme: empty, luhn or ean13.
 	Check string `koanf:"check"`
+}
+
+// over lays what is given over what is the default.
+func (t TypeConfig) over(base TypeConfig) TypeConfig {
+	return TypeConfig{
+		Rank:       cmp.Or(t.Rank, base.Rank),
+		Class:      cmp.Or(t.Class, base.Class),
+		Normaliser: cmp.Or(t.Normaliser, base.Normaliser),
+		Length:     cmp.Or(t.Length, base.Length),
+		Check:      cmp.Or(t.Check, base.Check),
+	}
+}
+
+// types are all types with all they need.
+func (c Config) types() map[string]TypeConfig {
+	all := DefaultConfig().Types
+	for name, given := range c.Types {
+		base, ours := all[name]
+		if !ours {
+			base = TypeConfig{Rank: CustomRank, Class: "typed", Normaliser: "exact"}
+		}
+		all[name] = given.over(base)
+	}
+	return all
 }
 
 // MailProvider says how a provider treats spellings of one mailbox.
@@ -67,7 +107,7 @@ type MailProvider struct {
 
 // Config says which identifiers a workspace knows and which values are nobody's.
 type Config struct {
-	// Types by name. Those of DefaultConfig are always there and may be changed.
+	// Types by name. The built-in ones are always there; what is given goes over them.
 	Types map[string]TypeConfig `koanf:"types"`
 	// Blocked values are ignored whatever their type, besides the built-in ones; any spelling will do.
 	Blocked []string `koanf:"blocked"`
@@ -83,15 +123,15 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Types: map[string]TypeConfig{
-			UserID:           {Rank: 0, Class: 0, Normaliser: "exact"},
-			LoyaltyCard:      {Rank: 1, Class: 1, Normaliser: "card"},
-			Email:            {Rank: 2, Class: 2, Normaliser: "email"},
-			Phone:            {Rank: 3, Class: 2, Normaliser: "phone"},
-			PaymentReference: {Rank: 4, Class: 1, Normaliser: "exact"},
-			DeviceID:         {Rank: 5, Class: 0, Normaliser: "device"},
-			AnonymousID:      {Rank: 6, Class: 0, Normaliser: "exact"},
-			TillRecord:       {Rank: 7, Class: 0, Normaliser: "exact"},
-			EmailCanon:       {Rank: 9, Class: 3, Normaliser: "email_canon"},
+			UserID:           {Rank: 1, Class: "authenticated", Normaliser: "exact"},
+			LoyaltyCard:      {Rank: 2, Class: "verified", Normaliser: "card"},
+			Email:            {Rank: 3, Class: "typed", Normaliser: "email"},
+			Phone:            {Rank: 4, Class: "typed", Normaliser: "phone"},
+			PaymentReference: {Rank: 5, Class: "verified", Normaliser: "exact"},
+			DeviceID:         {Rank: 6, Class: "authenticated", Normaliser: "device"},
+			AnonymousID:      {Rank: 7, Class: "authenticated", Normaliser: "exact"},
+			TillRecord:       {Rank: 8, Class: "authenticated", Normaliser: "exact"},
+			EmailCanon:       {Rank: 10, Class: "inferred", Normaliser: "email_canon"},
 		},
 		MailProviders: []MailProvider{
 			{Domains: []string{"gmail.com", "googlemail.com"}, Domain: "gmail.com", IgnoreDots: true},
@@ -111,21 +151,9 @@ func DefaultConfig() Config {
 
 // Validate names the field that is wrong, its value and what to do.
 func (c Config) Validate() error {
-	for name, t := range c.Types {
-		field := "identifiers.types." + name
-		switch {
-		case name == "" || len(name) > 64 || strings.ContainsFunc(name, notPlain):
-			return fmt.Errorf("identifiers.types: type %q: use 1 to 64 letters, digits, '_', '-' or '.'", name)
-		case t.Rank < 0 || t.Rank >= WeakRank:
-			return fmt.Errorf("%s.rank is %d: give 0 to %d", field, t.Rank, WeakRank-1)
-		case t.Class < int(Authenticated) || t.Class > int(Inferred):
-			return fmt.Errorf("%s.class is %d: give 0 to 3", field, t.Class)
-		case !slices.Contains(normaliserNames(), t.Normaliser):
-			return fmt.Errorf("%s.normaliser is %q: use one of %s", field, t.Normaliser, strings.Join(normaliserNames(), ", "))
-		case t.Length < 0 || t.Length > 64:
-			return fmt.Errorf("%s.length is %d: give 0 to 64", field, t.Length)
-		case t.Check != "" && t.Check != "luhn" && t.Check != "ean13":
-			return fmt.Errorf("%s.check is %q: use luhn, ean13 or leave it empty", field, t.Check)
+	for name, t := range c.types() {
+		if err := t.validate(name); err != nil {
+			return fmt.Errorf("identifiers.types.%s%w", name, err)
 		}
 	}
 	if c.PhoneCache < 0 {
@@ -135,6 +163,26 @@ func (c Config) Validate() error {
 		if len(provider.Domains) == 0 {
 			return fmt.Errorf("identifiers.mail_providers[%d].domains is empty: give the provider's domains", i)
 		}
+	}
+	return nil
+}
+
+func (t TypeConfig) validate(name string) error {
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, notPlain) {
+		return errors.New(": name a type with 1 to 64 letters, digits, '_', '-' or '.'")
+	}
+	if _, err := ParseClass(t.Class); err != nil {
+		return fmt.Errorf(".%w", err)
+	}
+	switch {
+	case t.Rank < 1 || t.Rank > maxRank:
+		return fmt.Errorf(".rank is %d: give 1 to %d", t.Rank, maxRank)
+	case !slices.Contains(normaliserNames(), t.Normaliser):
+		return fmt.Errorf(".normaliser is %q: use one of %s", t.Normaliser, strings.Join(normaliserNames(), ", "))
+	case t.Length < 0 || t.Length > 64:
+		return fmt.Errorf(".length is %d: give 0 to 64", t.Length)
+	case t.Check != "" && t.Check != "luhn" && t.Check != "ean13":
+		return fmt.Errorf(".check is %q: use luhn, ean13 or leave it empty", t.Check)
 	}
 	return nil
 }

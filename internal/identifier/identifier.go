@@ -46,7 +46,8 @@ type Resolved struct {
 // kind is a type of identifier, ready for use.
 type kind struct {
 	TypeConfig
-	name string
+	name  string
+	class Class
 	// blocked are the configured blocked values in this type's spelling.
 	blocked map[string]struct{}
 }
@@ -86,10 +87,12 @@ func New(cfg Config, ws workspace.Config) (*Identifiers, error) {
 			return nil, fmt.Errorf("open cache of phone numbers: %w", err)
 		}
 	}
-	for _, types := range []map[string]TypeConfig{DefaultConfig().Types, cfg.Types} {
-		for name, t := range types {
-			s.kinds[name] = &kind{TypeConfig: t, name: name}
+	for name, t := range cfg.types() {
+		class, err := ParseClass(t.Class)
+		if err != nil {
+			return nil, err
 		}
+		s.kinds[name] = &kind{TypeConfig: t, name: name, class: class}
 	}
 	for _, k := range s.kinds {
 		blocked := make(map[string]struct{}, 2*len(cfg.Blocked))
@@ -104,7 +107,7 @@ func New(cfg Config, ws workspace.Config) (*Identifiers, error) {
 	return s, nil
 }
 
-// Rank of a type: 0 is the strongest, [NoRank] is not known.
+// Rank of a type: 1 is the strongest, [NoRank] is not known.
 func (s *Identifiers) Rank(typ string) int {
 	k, known := s.kinds[typ]
 	if !known {
@@ -144,7 +147,7 @@ func (s *Identifiers) Resolve(ids []schemas.Identifier, into []Resolved) []Resol
 		}
 		value, weak, reason := s.normalise(k, id.Value)
 		if reason != "" {
-			into = append(into, Resolved{Type: k.name, Rank: uint8(k.Rank), Class: Class(k.Class), Reason: reason})
+			into = append(into, Resolved{Type: k.name, Rank: uint8(k.Rank), Class: k.class, Reason: reason})
 			continue
 		}
 		into = append(into, s.resolved(k, value, weak))
@@ -160,7 +163,7 @@ func (s *Identifiers) Resolve(ids []schemas.Identifier, into []Resolved) []Resol
 }
 
 func (s *Identifiers) resolved(k *kind, value string, weak bool) Resolved {
-	r := Resolved{Type: k.name, Node: s.hash.node(k.name, value), Rank: uint8(k.Rank), Class: Class(k.Class)}
+	r := Resolved{Type: k.name, Node: s.hash.node(k.name, value), Rank: uint8(k.Rank), Class: k.class}
 	if weak {
 		r.Rank += WeakRank
 		r.Class = Inferred

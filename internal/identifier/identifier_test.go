@@ -46,8 +46,8 @@ func open(t testing.TB, cfg identifier.Config) *identifier.Identifiers {
 func golden() identifier.Config {
 	cfg := identifier.DefaultConfig()
 	cfg.Blocked = []string{"caisse.lyon@enseigne.fr", "04 78 00 11 22", "MAGASIN-042"}
-	cfg.Types["ean_card"] = identifier.TypeConfig{Rank: 8, Class: 1, Normaliser: "card", Length: 13, Check: "ean13"}
-	cfg.Types["luhn_card"] = identifier.TypeConfig{Rank: 8, Class: 1, Normaliser: "card", Check: "luhn"}
+	cfg.Types["ean_card"] = identifier.TypeConfig{Class: "verified", Normaliser: "card", Length: 13, Check: "ean13"}
+	cfg.Types["luhn_card"] = identifier.TypeConfig{Class: "verified", Normaliser: "card", Check: "luhn"}
 	return cfg
 }
 
@@ -224,12 +224,12 @@ func TestResolveKeepsOrderAndReasons(t *testing.T) {
 		{Type: "phone", Value: "12"}, {Type: "phone", Value: "0140205050"},
 	}, nil)
 	want := []identifier.Resolved{
-		{Type: "email", Node: must(t, ids, "email", "j.d+x@gmail.com"), Rank: 2, Class: identifier.Typed},
-		{Type: "email_canon", Node: must(t, ids, "email_canon", "jd@gmail.com"), Rank: 9, Class: identifier.Inferred, Derived: true},
+		{Type: "email", Node: must(t, ids, "email", "j.d+x@gmail.com"), Rank: 3, Class: identifier.Typed},
+		{Type: "email_canon", Node: must(t, ids, "email_canon", "jd@gmail.com"), Rank: 10, Class: identifier.Inferred, Derived: true},
 		{Type: "shoe_size", Rank: identifier.NoRank, Class: identifier.Inferred, Reason: identifier.UnknownType},
-		{Type: "user_id", Reason: identifier.Blocked},
-		{Type: "phone", Rank: 3, Class: identifier.Typed, Reason: identifier.Invalid},
-		{Type: "phone", Node: must(t, ids, "phone", "+33140205050"), Rank: 3 + identifier.WeakRank, Class: identifier.Inferred},
+		{Type: "user_id", Rank: 1, Reason: identifier.Blocked},
+		{Type: "phone", Rank: 4, Class: identifier.Typed, Reason: identifier.Invalid},
+		{Type: "phone", Node: must(t, ids, "phone", "+33140205050"), Rank: 4 + identifier.WeakRank, Class: identifier.Inferred},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -263,14 +263,30 @@ func TestConfigRefuses(t *testing.T) {
 		}
 	}
 	f("identifiers.types.ean_card.rank is 16", set(func(t *identifier.TypeConfig) { t.Rank = 16 }))
-	f("identifiers.types.ean_card.class is 4", set(func(t *identifier.TypeConfig) { t.Class = 4 }))
+	f("identifiers.types.ean_card.class is \"sure\"", set(func(t *identifier.TypeConfig) { t.Class = "sure" }))
 	f("identifiers.types.ean_card.normaliser is \"soundex\"", set(func(t *identifier.TypeConfig) { t.Normaliser = "soundex" }))
 	f("identifiers.types.ean_card.length is -1", set(func(t *identifier.TypeConfig) { t.Length = -1 }))
 	f("identifiers.types.ean_card.check is \"crc\"", set(func(t *identifier.TypeConfig) { t.Check = "crc" }))
-	f("identifiers.types: type \"a b\"", func(c *identifier.Config, _ *workspace.Config) { c.Types["a b"] = c.Types["email"] })
+	f("identifiers.types.a b: name", func(c *identifier.Config, _ *workspace.Config) { c.Types["a b"] = c.Types["email"] })
 	f("identifiers.phone_cache is -1", func(c *identifier.Config, _ *workspace.Config) { c.PhoneCache = -1 })
 	f("identifiers.mail_providers[0].domains", func(c *identifier.Config, _ *workspace.Config) { c.MailProviders = []identifier.MailProvider{{}} })
 	f("workspace.hash_key is empty", func(_ *identifier.Config, ws *workspace.Config) { ws.HashKey = "" })
+}
+
+// A configuration that changes one thing of a type leaves the rest as it is, and a type of one's own does
+// not become the strongest by what it leaves out.
+func TestWhatIsLeftOutOfATypeIsItsDefault(t *testing.T) {
+	cfg := identifier.Config{Types: map[string]identifier.TypeConfig{"loyalty_card": {Length: 13}, "crm_id": {}}}
+	ids := open(t, cfg)
+	if value, reason := ids.Normalise("loyalty_card", "29 90"); value != "0000000002990" || reason != "" {
+		t.Errorf("card is %q (%s)", value, reason)
+	}
+	if ids.Rank("loyalty_card") != 2 || ids.Rank("user_id") != 1 || ids.Rank("crm_id") != identifier.CustomRank {
+		t.Errorf("ranks are %d, %d, %d", ids.Rank("loyalty_card"), ids.Rank("user_id"), ids.Rank("crm_id"))
+	}
+	if got := ids.Resolve([]schemas.Identifier{{Type: "crm_id", Value: "7"}}, nil)[0].Class; got != identifier.Typed {
+		t.Errorf("class is %d", got)
+	}
 }
 
 // Normal forms are fixed points: what was normalised once, by us or by a source that knows our rules,

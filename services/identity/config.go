@@ -11,9 +11,9 @@ import (
 type Config struct {
 	// Identifiers known, blocked values and rules of spelling; the collector must have the same.
 	Identifiers identifier.Config `koanf:"identifiers"`
-	// LinkClass is the weakest class of evidence that joins customers: 0 authenticated, 1 verified, 2 typed,
-	// 3 inferred. Weaker evidence is logged all the same. Every instance must have the same.
-	LinkClass int `koanf:"link_class"`
+	// LinkClass is the weakest class of evidence that joins customers: authenticated, verified, typed or
+	// inferred. Weaker evidence is logged all the same. Every instance must have the same.
+	LinkClass string `koanf:"link_class"`
 	// BatchRecords is how many touchpoints are taken at once at most.
 	BatchRecords int `koanf:"batch_records"`
 	// BatchBytes is how many bytes of touchpoints are taken at once, about.
@@ -28,7 +28,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Identifiers:  identifier.DefaultConfig(),
-		LinkClass:    int(identifier.Typed),
+		LinkClass:    "typed",
 		BatchRecords: 5_000,
 		BatchBytes:   16 << 20,
 		BatchWait:    10 * time.Millisecond,
@@ -41,9 +41,10 @@ func (c Config) Validate() error {
 	if err := c.Identifiers.Validate(); err != nil {
 		return fmt.Errorf("identity.%w", err)
 	}
+	if _, err := identifier.ParseClass(c.LinkClass); err != nil {
+		return fmt.Errorf("identity.link_%w", err)
+	}
 	switch {
-	case c.LinkClass < int(identifier.Authenticated) || c.LinkClass > int(identifier.Inferred):
-		return fmt.Errorf("identity.link_class is %d: give 0 to 3", c.LinkClass)
 	case c.BatchRecords < 1:
 		return fmt.Errorf("identity.batch_records is %d: give 1 or more", c.BatchRecords)
 	case c.BatchBytes < 1:

@@ -50,7 +50,7 @@ func newBench(b testing.TB) *bench {
 	m := newMetrics(prometheus.NewRegistry())
 	return &bench{stitcher: &stitcher{
 		cfg: cfg, workspace: ws.Name, ids: ids, registry: reg, quarantine: rejects, metrics: m, log: zap.NewNop(),
-		replica: newReplica(rules(cfg, ids), nil, zap.NewNop(), m), inputs: make(map[int32]*input),
+		replica: newReplica(rules(identifier.Typed, ids), nil, zap.NewNop(), m), inputs: make(map[int32]*input),
 	}}
 }
 

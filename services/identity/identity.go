@@ -57,6 +57,10 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	if err != nil {
 		return err
 	}
+	link, err := identifier.ParseClass(cfg.LinkClass)
+	if err != nil {
+		return err
+	}
 	const part = "evidence"
 	p.Ready.Set(part, false, "reading the evidence log")
 	defer p.Ready.Set(part, false, "stopped")
@@ -79,7 +83,7 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	m := newMetrics(p.Metrics)
 	s := &stitcher{
 		cfg: cfg, workspace: p.Workspace.Name, ids: ids, kafka: p.Kafka, registry: p.Registry, quarantine: rejects,
-		replica: newReplica(rules(cfg, ids), committed, p.Log, m), metrics: m, log: p.Log, inputs: make(map[int32]*input),
+		replica: newReplica(rules(link, ids), committed, p.Log, m), metrics: m, log: p.Log, inputs: make(map[int32]*input),
 	}
 	return s.run(ctx, func(ctx context.Context) error {
 		began := time.Now()
@@ -95,9 +99,9 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 }
 
 // rules are the graph's. A type that the configuration no longer has ranks last.
-func rules(cfg Config, ids *identifier.Identifiers) graph.Rules {
+func rules(link identifier.Class, ids *identifier.Identifiers) graph.Rules {
 	return graph.Rules{
-		LinkClass: uint8(cfg.LinkClass),
+		LinkClass: uint8(link),
 		Rank: func(typ string, weak bool) uint8 {
 			rank := ids.Rank(typ)
 			if weak {

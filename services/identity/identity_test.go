@@ -225,6 +225,21 @@ func TestWeakEvidenceIsKeptAndJoinsNobody(t *testing.T) {
 	}
 }
 
+// Where the configuration lets inferred evidence join, it does: the evidence was there all along.
+func TestLinkClassIsARuleNotEvidence(t *testing.T) {
+	w := newWorld(t)
+	strict := w.start()
+	household := id("phone", "01 40 20 50 50")
+	w.collect(w.touch(1, id("user_id", "mother"), household), w.touch(2, id("user_id", "son"), household))
+	w.untilEvents(2)
+	strict.stop()
+	w.start(func(c *identity.Config) { c.LinkClass = "inferred" })
+	w.collect(w.touch(3, id("user_id", "son")))
+	if got := w.untilEvents(3)["m-3"].CustomerID; got != w.node("user_id", "mother") {
+		t.Errorf("the son is %s, want the mother's id", got)
+	}
+}
+
 // An event with many identifiers brings the pairs of its five strongest.
 func TestCliqueIsBounded(t *testing.T) {
 	w := newWorld(t)
@@ -252,7 +267,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("accepted: %+v", cfg)
 		}
 	}
-	f(func(c *identity.Config) { c.LinkClass = 4 })
+	f(func(c *identity.Config) { c.LinkClass = "certain" })
 	f(func(c *identity.Config) { c.BatchRecords = 0 })
 	f(func(c *identity.Config) { c.BatchBytes = 0 })
 	f(func(c *identity.Config) { c.BatchWait = time.Minute })

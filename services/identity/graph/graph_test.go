@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -439,4 +440,38 @@ func FuzzParseEdge(f *testing.F) {
 			t.Fatalf("applied evidence is missing: %+v", edge)
 		}
 	})
+}
+
+// BenchmarkApply is the rebuild at start: pairs a second, and the memory of one linked identifier. Each
+// person has a user id with three other identifiers.
+func BenchmarkApply(b *testing.B) {
+	const people = 100_000
+	log := make([]graph.Edge, 0, 3*people)
+	for i := range people {
+		user := graph.End{Node: uuid.NewSHA1(uuid.NameSpaceOID, binary.BigEndian.AppendUint32(nil, uint32(4*i))), Type: "user_id"}
+		for j := range 3 {
+			other := graph.End{Node: uuid.NewSHA1(uuid.NameSpaceOID, binary.BigEndian.AppendUint32(nil, uint32(4*i+1+j))), Type: "anonymous_id"}
+			e := graph.NewEdge("w", user, other)
+			e.FirstSeen = int64(i)
+			log = append(log, e)
+		}
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	for range b.N {
+		b.StopTimer()
+		before := heap()
+		b.StartTimer()
+		g := build(log)
+		b.StopTimer()
+		b.ReportMetric(float64(heap()-before)/(4*people), "bytes/node")
+		runtime.KeepAlive(g)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N)*float64(len(log))/b.Elapsed().Seconds(), "pairs/s")
+	b.ReportMetric(0, "ns/op")
 }
