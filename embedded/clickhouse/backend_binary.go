@@ -49,7 +49,7 @@ func (b *binaryBackend) address() string { return net.JoinHostPort(b.host, strco
 
 func (b *binaryBackend) close() error { return nil }
 
-func (b *binaryBackend) start() (*process, error) {
+func (b *binaryBackend) start(ctx context.Context) (*process, error) {
 	path := filepath.Join(b.cfg.Engine.DataDir, "parcours-server.xml")
 	config, err := b.config()
 	if err != nil {
@@ -58,7 +58,7 @@ func (b *binaryBackend) start() (*process, error) {
 	if err := os.WriteFile(path, config, 0o600); err != nil {
 		return nil, fmt.Errorf("write the server's configuration: %w", err)
 	}
-	cmd := exec.Command(b.binary, "server", "--config-file="+path)
+	cmd := exec.CommandContext(ctx, b.binary, "server", "--config-file="+path)
 	cmd.Dir = b.cfg.Engine.DataDir
 	return launch(cmd, b.cfg.Log.With(zap.String("server", "clickhouse")))
 }

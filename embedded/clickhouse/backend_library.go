@@ -42,7 +42,7 @@ func (b *libraryBackend) address() string { return b.listener.Addr().String() }
 
 func (b *libraryBackend) close() error { return errors.Join(b.socket.Close(), b.listener.Close()) }
 
-func (b *libraryBackend) start() (*process, error) {
+func (b *libraryBackend) start(ctx context.Context) (*process, error) {
 	command := b.cfg.Command
 	if len(command) == 0 {
 		exe, err := os.Executable()
@@ -55,7 +55,7 @@ func (b *libraryBackend) start() (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the engine's configuration: %w", err)
 	}
-	cmd := exec.Command(command[0], command[1:]...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), childEnv+"="+string(config))
 	cmd.ExtraFiles = []*os.File{b.socket} // becomes listenerFD
 	return launch(cmd, b.cfg.Log)

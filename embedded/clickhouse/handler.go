@@ -19,7 +19,7 @@ import (
 
 // ServeHTTP answers the paths of a ClickHouse server.
 func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-ClickHouse-Server-Display-Name", e.host)
+	setExact(w.Header(), "X-ClickHouse-Server-Display-Name", e.host)
 	if refused := guardBrowser(r, e.cfg.Password); refused != nil {
 		writeError(w, refused)
 		return
@@ -54,8 +54,8 @@ type exchange struct {
 
 func (e *engine) serveQuery(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{request: parseRequest(r), begun: time.Now()}
-	w.Header().Set("X-ClickHouse-Query-Id", x.queryID)
-	w.Header().Set("X-ClickHouse-Timezone", e.timezone)
+	setExact(w.Header(), "X-ClickHouse-Query-Id", x.queryID)
+	setExact(w.Header(), "X-ClickHouse-Timezone", e.timezone)
 	refused := authenticate(r, e.cfg.Password)
 	if refused == nil {
 		refused = x.read(r, e.cfg.MaxBodyBytes)
@@ -140,7 +140,7 @@ func (x *exchange) respond(w http.ResponseWriter, r *http.Request) {
 		x.out.encoding = acceptedEncoding(r.Header.Get("Accept-Encoding"))
 	}
 	if x.stmt.kind != kindInsert {
-		w.Header().Set("X-ClickHouse-Format", x.stmt.format)
+		setExact(w.Header(), "X-ClickHouse-Format", x.stmt.format)
 		w.Header().Set("Content-Type", contentType(x.stmt.format))
 	} else {
 		w.Header().Set("Content-Type", "text/plain; charset=UTF-8")

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,25 +22,28 @@ import (
 
 func TestHTTPHealth(t *testing.T) {
 	addr := enginetest.Start(t)
-	for _, path := range []string{"/", "/ping", "/replicas_status"} {
-		resp, err := http.Get("http://" + addr + path)
+	f := func(path string, wantStatus int, wantBody string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		body, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if err != nil || resp.StatusCode != 200 || string(body) != "Ok.\n" {
-			t.Errorf("%s: %s %q, %v", path, resp.Status, body, err)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != wantStatus || !strings.HasPrefix(string(body), wantBody) {
+			t.Errorf("%s: %s %q", path, resp.Status, body)
 		}
 	}
-	resp, err := http.Get("http://" + addr + "/nothing/here")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != 404 {
-		t.Errorf("an unknown path answers %s", resp.Status)
-	}
+	f("/", 200, "Ok.\n")
+	f("/ping", 200, "Ok.\n")
+	f("/replicas_status", 200, "Ok.\n")
+	f("/nothing/here", 404, "There is no handle /nothing/here")
 }
 
 func TestHTTPWhereTheQueryAndItsOptionsStand(t *testing.T) {
@@ -228,7 +232,8 @@ func TestHTTPInsertThatBreaksOffInsertsNothing(t *testing.T) {
 		return enginetest.Exec(t, addr, "SELECT count() FROM system.processes WHERE query_kind = 'Insert' AND position(query, '"+database+"') > 0")
 	}
 	for name, end := range map[string]func(*net.TCPConn) error{"close": (*net.TCPConn).Close, "half": (*net.TCPConn).CloseWrite} {
-		conn, err := net.Dial("tcp", addr)
+		var dialer net.Dialer
+		conn, err := dialer.DialContext(t.Context(), "tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +242,11 @@ func TestHTTPInsertThatBreaksOffInsertsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the INSERT waits for its data", func() bool { return running() == "1" })
-		if err := end(conn.(*net.TCPConn)); err != nil {
+		tcp, ok := conn.(*net.TCPConn)
+		if !ok {
+			t.Fatalf("%T is no TCP connection", conn)
+		}
+		if err := end(tcp); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the INSERT is given up", func() bool { return running() == "0" })

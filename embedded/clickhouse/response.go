@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/ClickHouse/ch-go/compress"
@@ -52,9 +53,9 @@ func (r *response) Write(p []byte) (int, error) {
 func (r *response) commit() error {
 	r.committed = true
 	h := r.w.Header()
-	h.Set("X-ClickHouse-Summary", r.summary())
+	setExact(h, "X-ClickHouse-Summary", r.summary())
 	r.tag = strings.ToLower(rand.Text()[:16])
-	h.Set("X-ClickHouse-Exception-Tag", r.tag)
+	setExact(h, "X-ClickHouse-Exception-Tag", r.tag)
 	r.out = r.w
 	if enc := encoder(r.encoding, r.w); enc != nil {
 		h.Set("Content-Encoding", r.encoding)
@@ -123,11 +124,15 @@ func (r *response) fail(e *queryError) {
 // writeError answers a query that failed before anything of its answer was sent.
 func writeError(w http.ResponseWriter, e *queryError) {
 	h := w.Header()
-	h.Set("X-ClickHouse-Exception-Code", fmt.Sprint(e.code))
+	setExact(h, "X-ClickHouse-Exception-Code", strconv.Itoa(e.code))
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
 	w.WriteHeader(statusOf(e.code))
 	_, _ = io.WriteString(w, e.text+"\n") // A client that is gone needs no answer.
 }
+
+// setExact keeps ClickHouse's spelling of its headers on the wire, which scripts look for; Go's own would be
+// X-Clickhouse-Summary.
+func setExact(h http.Header, name, value string) { h[name] = []string{value} }
 
 // blockWriter frames what it gets as ClickHouse's compressed blocks (checksum, method, sizes, data).
 type blockWriter struct {

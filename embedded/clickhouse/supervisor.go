@@ -52,11 +52,11 @@ type Server struct {
 	err   error
 }
 
-// backend is the kind of engine that is supervised.
+// backend is the kind of engine that is supervised. A process that it starts is ended by stop, not by ctx.
 type backend interface {
 	name() string
 	address() string
-	start() (*process, error)
+	start(ctx context.Context) (*process, error)
 	close() error
 }
 
@@ -174,7 +174,7 @@ func (s *Server) supervise(ctx context.Context, started chan<- error) {
 
 // runOnce lives through one process: start, wait until it answers, wait until it ends or has to.
 func (s *Server) runOnce(ctx context.Context, onReady func()) (wasReady bool, err error) {
-	child, err := s.backend.start()
+	child, err := s.backend.start(context.WithoutCancel(ctx))
 	if err != nil {
 		return false, err
 	}
