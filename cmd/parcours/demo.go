@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/parcours-cdp/parcours/cmd/parcours/demo"
 	"github.com/parcours-cdp/parcours/cmd/parcours/simulate"
 	"github.com/parcours-cdp/parcours/cmd/parcours/up"
 	"github.com/parcours-cdp/parcours/internal/service"
@@ -41,6 +42,7 @@ func (c demoCommand) Run(ctx context.Context, g globals, std streams) (err error
 		}
 		defer os.RemoveAll(dir)
 		cfg.Embedded.DataDir = dir
+		cfg.Embedded.Sync = false // nothing here has to outlive a power cut
 	}
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -103,13 +105,20 @@ func (c demoCommand) show(ctx context.Context, cfg up.Config, a up.Addresses, g 
 		return err
 	}
 	fmt.Fprintf(std.err, "All stored %s after the last event was sent.\n\n", time.Since(drained).Round(10*time.Millisecond))
-	fmt.Fprint(std.out, result.Summary(simulation.Config()))
+	err = demo.Report(ctx, db, demo.Run{Config: simulation.Config(), Result: result, Truth: &truth}, std.out,
+		demo.Options{SQL: c.SQL, Output: g.Output})
+	if err != nil {
+		return err
+	}
 	if c.Stay {
 		fmt.Fprint(std.err, banner(a, cfg))
 		<-ctx.Done()
 	}
 	return nil
 }
+
+// browsers is how many requests are under way at once: each waits for Kafka, so that few of them would wait in line.
+const browsers = 64
 
 // writeKeys are the configured keys by source.
 func writeKeys(cfg up.Config) map[string]string {

@@ -180,11 +180,37 @@ func NewReadiness() *Readiness {
 	return &Readiness{shared: &readiness{parts: make(map[string]part)}}
 }
 
-// Set says whether a part is ready and, when it is not, what it waits for.
+// Set says whether a part is ready and, when it is not, what it waits for. A service is starting until
+// it reports its first ready part.
 func (r *Readiness) Set(name string, ready bool, why string) {
 	r.shared.mu.Lock()
 	defer r.shared.mu.Unlock()
 	r.shared.parts[r.prefix+name] = part{ready: ready, why: why}
+	if ready {
+		delete(r.shared.parts, r.prefix+starting)
+	}
+}
+
+// starting is the part that a service waits for before it said anything itself.
+const starting = "start"
+
+// restart forgets what a service said of itself: it is starting again, or waits to.
+func (r *Readiness) restart(why string) {
+	r.shared.mu.Lock()
+	defer r.shared.mu.Unlock()
+	for name := range r.shared.parts {
+		if strings.HasPrefix(name, r.prefix) {
+			delete(r.shared.parts, name)
+		}
+	}
+	r.shared.parts[r.prefix+starting] = part{why: why}
+}
+
+// Expect makes the host wait for services that have not started yet.
+func (h *Host) Expect(services ...string) {
+	for _, name := range services {
+		h.Ready.part(name).restart("not started")
+	}
 }
 
 // Waiting names the parts that are not ready and why, sorted; none means ready.

@@ -90,7 +90,7 @@ func (h *Host) Supervise(ctx context.Context, name string, common Common, run Ru
 		if err == nil {
 			err = errors.New("service ended by itself")
 		}
-		ready.Set("running", false, "restarting after an error")
+		ready.restart("restarting after an error")
 		h.restarts.WithLabelValues(name).Inc()
 		log.Error("service failed and will be started again", zap.Error(err), zap.Duration("after", backoff))
 		select {
@@ -105,7 +105,7 @@ func (h *Host) Supervise(ctx context.Context, name string, common Common, run Ru
 func (h *Host) runOnce(ctx context.Context, name string, common Common, run Run) error {
 	log := h.Log.Named(name)
 	ready := h.Ready.part(name)
-	ready.Set("running", false, "starting")
+	ready.restart("waiting for Kafka and the schema registry")
 	registerer, done := h.metrics.open(name)
 	defer done()
 
@@ -118,15 +118,14 @@ func (h *Host) runOnce(ctx context.Context, name string, common Common, run Run)
 	if err != nil {
 		return err
 	}
-	ready.Set("running", false, "waiting for Kafka and the schema registry")
 	if err := kafka.Ping(ctx); err != nil {
 		return err
 	}
 	if err := schemas.Ping(ctx); err != nil {
 		return err
 	}
-	ready.Set("running", true, "")
-	defer ready.Set("running", false, "stopped")
+	ready.restart("starting")
+	defer ready.restart("stopped")
 	log.Info("service started")
 	return run(ctx, Platform{
 		Workspace: common.Workspace,

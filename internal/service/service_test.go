@@ -74,7 +74,7 @@ func TestSuperviseStartsAFailedServiceAgain(t *testing.T) {
 	go func() { served <- host.Serve(ctx, listener) }()
 	url := "http://" + listener.Addr().String()
 
-	second := make(chan struct{})
+	second, warm := make(chan struct{}), make(chan struct{})
 	starts := 0
 	ended := make(chan error, 1)
 	go func() {
@@ -87,6 +87,9 @@ func TestSuperviseStartsAFailedServiceAgain(t *testing.T) {
 			}
 			p.Ready.Set("work", false, "warming up")
 			close(second)
+			<-warm
+			p.Ready.Set("work", true, "")
+			warm <- struct{}{}
 			<-ctx.Done()
 			return nil
 		})
@@ -95,7 +98,8 @@ func TestSuperviseStartsAFailedServiceAgain(t *testing.T) {
 	if code, body := get(t, url+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "tester.work: warming up") {
 		t.Errorf("/readyz answered %d %s while a part is warming up", code, body)
 	}
-	host.Ready.Set("tester.work", true, "")
+	warm <- struct{}{}
+	<-warm
 	code, body := get(t, url+"/readyz")
 	var answer map[string]any
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || code != http.StatusOK {

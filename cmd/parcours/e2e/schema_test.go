@@ -65,10 +65,10 @@ func (p *pipeline) evolution(t *testing.T) {
 				continue
 			}
 			found = true
-			stop()
 			if got := field(ctx, t, reg, record.Value, "weather"); got != weather {
 				t.Errorf("the enriched record has weather %q, want %q: a stage lost the field", got, weather)
 			}
+			stop()
 		}
 		return nil
 	})

@@ -89,6 +89,7 @@ func runServices(ctx context.Context, host *service.Host, cfg Config, addresses 
 		default: // A restart of the service; the port is the same.
 		}
 	}
+	host.Expect(service.Names...)
 	run := func(name string, run service.Run) {
 		services.Go(func() error { return host.Supervise(ctx, name, cfg.Common, run) })
 	}
