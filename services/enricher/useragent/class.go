@@ -79,19 +79,28 @@ var botWords = regexp.MustCompile(`(^|[^a-z])(bot|crawler|spider|scraper|slurp)|
 	`qwantify|bytespider|semrush|ahrefs|mj12|screaming frog|sitebulb|oncrawl|botify|seobility|siteimprove|validator|w3c_|` +
 	`python-requests|python-urllib|python/|aiohttp|httpx|curl/|wget|libwww|lwp::|go-http-client|java/|jakarta|apache-httpclient|axios|node-fetch|undici|got \(|` +
 	`guzzlehttp|php/|ruby|perl|powershell|postman|insomnia|httpie|http_request|winhttp|nikto|sqlmap|nmap|masscan|zgrab|nuclei|dotbot|embedly|quora link|outbrain|flipboardproxy|` +
-	`https?:/|www\.|[a-z0-9]@[a-z]|monitor|checker|fetcher|scanner|harvest|webhook|sniffer|feedly|podcast|` +
+	`https?:/|www\.|monitor|checker|fetcher|scanner|harvest|webhook|sniffer|feedly|podcast|` +
 	`pinterestbot|slackbot|slack-img|telegrambot|twitterbot|linkedinbot|discordbot|applebot|viber.*preview|iframely|preview`)
 
+var botPieces = clausesOf("", botWords.String())
+
 // isBot reports whether the words say so. Cubot is a make of telephones.
-func isBot(lower string) bool {
-	if strings.Contains(lower, "cubot") {
-		lower = strings.ReplaceAll(lower, "cubot", "")
+func isBot(l line) bool {
+	if strings.Contains(l.lower, "cubot") {
+		l = lineOf(strings.ReplaceAll(l.lower, "cubot", ""))
 	}
-	if strings.HasPrefix(lower, "mozilla/5.0 (compatible;") && !containsAny(lower, "msie", "konqueror") {
+	if strings.HasPrefix(l.lower, "mozilla/5.0 (compatible;") && !containsAny(l.lower, "msie", "konqueror") {
 		return true // The polite form of crawlers; of browsers only these two wrote it.
 	}
-	return botWords.MatchString(lower)
+	return hasMailAddress(l.lower) || botPieces.maybeIn(l) && botWords.MatchString(l.lower)
 }
+
+func hasMailAddress(lower string) bool {
+	at := strings.IndexByte(lower, '@')
+	return at > 0 && at+1 < len(lower) && letter(lower[at-1]) && letter(lower[at+1])
+}
+
+func letter(c byte) bool { return c >= 'a' && c <= 'z' }
 
 // libraries are programs that a shop's own servers send events with; they say nothing about the customer.
 var libraries = regexp.MustCompile(`^(analytics-(node|python|ruby|php|java|go|\.net)|segment|rudder|jitsu|axios|node|undici|got |python|aiohttp|okhttp|java/|apache-httpclient|go-http-client|guzzlehttp|php|curl/|ruby|faraday|dart:io|parcours)`)

@@ -11,13 +11,13 @@ import (
 )
 
 // rules are the expressions of uap-core, tried in their order as that project specifies. Trying all 1,200 of them takes milliseconds, and
-// whoever sends a new user agent with each event would stop the stage; so an expression is tried only if a piece of text that every
-// match of it holds is there.
+// whoever sends a new user agent with each event would stop the stage; so an expression is tried only if the pieces of text that every
+// match of it holds are there.
 type rules struct {
 	definitions *uaparser.RegexDefinitions
-	agents      []pieces
-	systems     []pieces
-	devices     []pieces
+	agents      []clauses
+	systems     []clauses
+	devices     []clauses
 	checksum    string
 }
 
@@ -29,13 +29,13 @@ func loadRules() (*rules, error) {
 	sum := sha256.Sum256(uaparser.DefinitionYaml)
 	r := &rules{definitions: parser.RegexDefinitions, checksum: hex.EncodeToString(sum[:])[:12]}
 	for _, rule := range r.definitions.UA {
-		r.agents = append(r.agents, piecesOf(rule.Flags, rule.Expr))
+		r.agents = append(r.agents, clausesOf(rule.Flags, rule.Expr))
 	}
 	for _, rule := range r.definitions.OS {
-		r.systems = append(r.systems, piecesOf(rule.Flags, rule.Expr))
+		r.systems = append(r.systems, clausesOf(rule.Flags, rule.Expr))
 	}
 	for _, rule := range r.definitions.Device {
-		r.devices = append(r.devices, piecesOf(rule.Flags, rule.Expr))
+		r.devices = append(r.devices, clausesOf(rule.Flags, rule.Expr))
 	}
 	return r, nil
 }
@@ -115,13 +115,22 @@ type piece struct {
 	grams []uint32
 }
 
-// pieces are texts of which every match of an expression holds one. None means that nothing is known, so that it has to be tried.
+// pieces are texts of which every match of an expression holds one.
 type pieces []piece
 
-func (p pieces) maybeIn(l line) bool {
-	if len(p) == 0 {
-		return true
+// clauses are pieces that all have to be there. None means that nothing is known, so that the expression has to be tried.
+type clauses []pieces
+
+func (c clauses) maybeIn(l line) bool {
+	for _, p := range c {
+		if !p.maybeIn(l) {
+			return false
+		}
 	}
+	return true
+}
+
+func (p pieces) maybeIn(l line) bool {
 	for i := range p {
 		if p[i].maybeIn(l) {
 			return true
@@ -139,7 +148,7 @@ func (p *piece) maybeIn(l line) bool {
 	return strings.Contains(l.lower, p.text)
 }
 
-func piecesOf(flags, expression string) pieces {
+func clausesOf(flags, expression string) clauses {
 	if flags != "" {
 		expression = "(?" + flags + ")" + expression
 	}
@@ -147,23 +156,27 @@ func piecesOf(flags, expression string) pieces {
 	if err != nil {
 		return nil
 	}
-	var all pieces
-	for _, text := range required(parsed) {
-		p := piece{text: text}
-		for i := 0; i+2 < len(text); i++ {
-			p.grams = append(p.grams, gram(text[i], text[i+1], text[i+2]))
+	var all clauses
+	for _, texts := range required(parsed) {
+		var clause pieces
+		for _, text := range texts {
+			p := piece{text: text}
+			for i := 0; i+2 < len(text); i++ {
+				p.grams = append(p.grams, gram(text[i], text[i+1], text[i+2]))
+			}
+			clause = append(clause, p)
 		}
-		all = append(all, p)
+		all = append(all, clause)
 	}
 	return all
 }
 
-// required returns texts, folded, of which each match holds at least one; nil when there are no such texts.
-func required(re *syntax.Regexp) []string {
+// required returns sets of texts, folded: each match of the expression holds at least one text of each set.
+func required(re *syntax.Regexp) [][]string {
 	switch re.Op {
 	case syntax.OpLiteral:
 		if text := fold(string(re.Rune)); len(text) >= 2 {
-			return []string{text}
+			return [][]string{{text}}
 		}
 	case syntax.OpCapture, syntax.OpPlus:
 		return required(re.Sub[0])
@@ -171,37 +184,35 @@ func required(re *syntax.Regexp) []string {
 		if re.Min > 0 {
 			return required(re.Sub[0])
 		}
-	case syntax.OpAlternate:
-		var all []string
+	case syntax.OpConcat:
+		var all [][]string
 		for _, sub := range re.Sub {
-			texts := required(sub)
-			if texts == nil {
-				return nil
-			}
-			all = append(all, texts...)
+			all = append(all, required(sub)...)
 		}
 		return all
-	case syntax.OpConcat:
-		var best []string
+	case syntax.OpAlternate:
+		var either []string
 		for _, sub := range re.Sub {
-			if texts := required(sub); better(texts, best) {
-				best = texts
+			sets := required(sub)
+			if len(sets) == 0 {
+				return nil // This branch may match without any text that we know.
 			}
+			either = append(either, rarest(sets)...)
 		}
-		return best
+		return [][]string{either}
 	}
 	return nil
 }
 
-// better prefers texts that are rarer: the shortest of a set counts, then fewer of them.
-func better(a, b []string) bool {
-	if a == nil || b == nil {
-		return a != nil
+// rarest picks the set whose shortest text is the longest.
+func rarest(sets [][]string) []string {
+	best := sets[0]
+	for _, set := range sets[1:] {
+		if shortest(set) > shortest(best) {
+			best = set
+		}
 	}
-	if x, y := shortest(a), shortest(b); x != y {
-		return x > y
-	}
-	return len(a) < len(b)
+	return best
 }
 
 func shortest(texts []string) int {

@@ -69,8 +69,10 @@ func TestSkippedRulesChangeNothingOnMixtures(t *testing.T) {
 		words = append(words, strings.Fields(agent)...)
 	}
 	for _, rule := range ownRules().definitions.Device {
-		for _, text := range piecesOf(rule.Flags, rule.Expr) {
-			words = append(words, text.text)
+		for _, clause := range clausesOf(rule.Flags, rule.Expr) {
+			for _, piece := range clause {
+				words = append(words, piece.text)
+			}
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {

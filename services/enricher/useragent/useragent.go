@@ -150,7 +150,7 @@ func (p *Parser) fromLine(l line) Device {
 	if d.OS == "macOS" && (d.OSVersion == "10.15.7" || d.OSVersion == "10.15") {
 		d.OSVersion = "" // Browsers have frozen it there since macOS 11.
 	}
-	d.Bot = device.Family == "Spider" || isBot(l.lower)
+	d.Bot = device.Family == "Spider" || isBot(l)
 	d.Class = classOf(l.lower, d.OS)
 	if d.Class == Desktop {
 		d.desktopModel()
