@@ -238,7 +238,3 @@ func (e *engine) kill(mark string, done <-chan struct{}) {
 		}
 	}
 }
-
-// markSetting carries our name of a running query into system.processes. The setting means nothing here: it labels
-// entries of the query cache, which the embedded engine has none of.
-const markSetting = "query_cache_tag"

@@ -50,8 +50,10 @@ func (x *exchange) pipe() error {
 	}()
 	query := fmt.Sprintf("%s INTO OUTFILE '/dev/fd/%d' APPEND FORMAT %s %s",
 		x.stmt.text[:x.stmt.outAt], write.Fd(), x.stmt.format, x.stmt.tail())
-	x.total, err = x.conn.run(newText(query, "Null", x.params), nil)
-	return errors.Join(err, write.Close(), <-copied)
+	n, err := x.conn.run(newText(query, "Null", x.params), nil)
+	err = errors.Join(err, write.Close(), <-copied)
+	x.total = n // Only now: the answer's headers, written by the other goroutine, read it.
+	return err
 }
 
 // insert hands the body over as it comes in; the engine holds back the sender when it is slower.

@@ -113,6 +113,9 @@ func (x *exchange) read(r *http.Request, maxBytes int64) *queryError {
 		return newError(codeSyntaxError, "SYNTAX_ERROR", "Syntax error: failed at position 1 (end of query): Empty query")
 	case x.stmt.refused != nil:
 		return x.stmt.refused
+	case x.readOnly && x.sessionID != "" && !x.stmt.looks():
+		// Without a session GET is made harmless by readonly = 2, which a session could not get rid of again.
+		return newError(164, "READONLY", "Cannot execute query in readonly mode: send it with POST")
 	case x.stmt.kind != kindInsert && !complete, x.stmt.kind == kindInsert && x.stmt.data == len(text) && !complete:
 		return newError(codeQueryTooLarge, "QUERY_IS_TOO_LARGE", "The query is longer than %d bytes; send the data of an INSERT after its FORMAT", maxHead)
 	}

@@ -148,6 +148,8 @@ func TestHTTPWhatOnlyTheEmbeddedEngineRefuses(t *testing.T) {
 	f(post(t, addr, "SELECT 1", "Content-Type", "multipart/form-data; boundary=x"), 501, "48", "multipart")
 	f(post(t, addr, "SELECT 1", "Origin", "http://evil.example"), 403, "497", "origin")
 	f(post(t, addr, "SELECT 1", "Host", "evil.example"), 403, "497", "evil.example")
+	f(ask(t, "GET", addr, values("query", "SELECT 1"), "", "Sec-Fetch-Site", "cross-site"), 403, "497", "origin")
+	f(ask(t, "GET", addr, values("query", "DROP DATABASE system", "session_id", "link"), ""), 500, "164", "(READONLY)")
 	if a := post(t, addr, "SELECT 1", "Host", "localhost:8123", "Origin", "http://localhost:8123"); a.status != 200 {
 		t.Errorf("localhost: %d %s", a.status, a.body)
 	}

@@ -41,6 +41,10 @@ var reserved = map[string]bool{
 	"http_response_buffer_size": true, "http_write_exception_in_output_format": true, "add_http_cors_header": true,
 }
 
+// markSetting carries our own name of a running query into system.processes, for KILL QUERY to find it. The setting
+// means nothing here: it labels entries of the query cache, which the embedded engine has none of.
+const markSetting = "query_cache_tag"
+
 func parseRequest(r *http.Request) request {
 	values := r.URL.Query()
 	req := request{
@@ -63,7 +67,7 @@ func parseRequest(r *http.Request) request {
 		switch {
 		case strings.HasPrefix(name, "param_"):
 			req.params[strings.TrimPrefix(name, "param_")] = values.Get(name)
-		case !reserved[name]:
+		case !reserved[name] && name != markSetting:
 			req.settings = append(req.settings, setting{name, values.Get(name)})
 		}
 	}
@@ -104,6 +108,9 @@ func authenticate(r *http.Request, password string) *queryError {
 func guardBrowser(r *http.Request, password string) *queryError {
 	if password != "" {
 		return nil
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		return newError(codeAccessDenied, "ACCESS_DENIED", "Requests from web pages of other origins are refused")
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {

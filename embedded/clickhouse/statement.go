@@ -87,6 +87,17 @@ func (st statement) tail() string {
 	return ""
 }
 
+// looks says that the statement can only look at things, by its first word.
+func (st statement) looks() bool {
+	first := (&lexer{s: st.text}).next()
+	for _, word := range []string{"SELECT", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS"} {
+		if first.is(word) {
+			return true
+		}
+	}
+	return false
+}
+
 // formatName tells FORMAT JSON from a column that is called format: a format's name ends the query, but for its
 // SETTINGS.
 func formatName(t token, rest lexer) bool {
