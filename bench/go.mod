@@ -9,9 +9,11 @@ require (
 	github.com/parcours-cdp/parcours/internal v0.0.0
 	github.com/parcours-cdp/parcours/schemas v0.0.0
 	github.com/parcours-cdp/parcours/services/collector v0.0.0
+	github.com/parcours-cdp/parcours/services/enricher v0.0.0
 	github.com/parcours-cdp/parcours/services/sink v0.0.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/twmb/avro v1.9.0
+	github.com/valyala/fastjson v1.6.10
 	go.uber.org/zap v1.28.0
 )
 
@@ -28,6 +30,7 @@ require (
 	github.com/go-faster/errors v0.8.0 // indirect
 	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
 	github.com/golang/snappy v0.0.1 // indirect
+	github.com/hashicorp/golang-lru v1.0.2 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/knadh/koanf/maps v0.1.2 // indirect
 	github.com/knadh/koanf/parsers/yaml v1.1.1 // indirect
@@ -56,7 +59,7 @@ require (
 	github.com/twmb/franz-go/pkg/sr v1.8.0 // indirect
 	github.com/twmb/franz-go/plugin/kprom v1.5.0 // indirect
 	github.com/twmb/franz-go/plugin/kzap v1.1.2 // indirect
-	github.com/valyala/fastjson v1.6.10 // indirect
+	github.com/ua-parser/uap-go v0.0.0-20260529044130-17c35e68e58c // indirect
 	go.opentelemetry.io/otel v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
@@ -66,6 +69,7 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
 replace (
