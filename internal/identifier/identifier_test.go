@@ -220,8 +220,11 @@ func TestAnchor(t *testing.T) {
 func TestResolveKeepsOrderAndReasons(t *testing.T) {
 	ids := open(t, golden())
 	got := ids.Resolve([]schemas.Identifier{
-		{Type: "email", Value: "J.D+x@gmail.com"}, {Type: "shoe_size", Value: "43"}, {Type: "user_id", Value: "guest"},
-		{Type: "phone", Value: "12"}, {Type: "phone", Value: "0140205050"},
+		{Type: "email", Value: "J.D+x@gmail.com"},
+		{Type: "shoe_size", Value: "43"},
+		{Type: "user_id", Value: "guest"},
+		{Type: "phone", Value: "12"},
+		{Type: "phone", Value: "0140205050"},
 	}, nil)
 	want := []identifier.Resolved{
 		{Type: "email", Node: must(t, ids, "email", "j.d+x@gmail.com"), Rank: 3, Class: identifier.Typed},

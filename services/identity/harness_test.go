@@ -16,7 +16,6 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/parcours-cdp/parcours/internal/identifier"
-	"github.com/parcours-cdp/parcours/internal/identitymap"
 	"github.com/parcours-cdp/parcours/internal/registry"
 	"github.com/parcours-cdp/parcours/internal/registry/registrytest"
 	"github.com/parcours-cdp/parcours/internal/service"
@@ -326,69 +325,6 @@ func (w *world) untilEvents(n int) map[string]schemas.IdentifiedTouchpoint {
 		return len(events) >= n
 	})
 	return events
-}
-
-// idMap is the identity map as a reader keeps it: the row with the largest version of each node.
-type idMap map[uuid.UUID]identitymap.Row
-
-// readMap also holds what every reader relies on: one version of a node says one thing (I4).
-func (w *world) readMap(records []*stream.Record) idMap {
-	w.t.Helper()
-	rows := make(idMap)
-	for _, record := range records {
-		row, err := identitymap.Parse(record.Key, record.Value)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		old, known := rows[row.Node]
-		if known && old.Version == row.Version && old != row {
-			w.t.Errorf("version %d of %s says %+v and %+v", row.Version, row.Node, old, row)
-		}
-		if !known || row.Version >= old.Version {
-			rows[row.Node] = row
-		}
-	}
-	return rows
-}
-
-func (m idMap) customer(node uuid.UUID) uuid.UUID {
-	if row, known := m[node]; known {
-		return row.Canonical
-	}
-	return node
-}
-
-// untilPublished waits until the publisher has committed the whole evidence log, and returns the map.
-func (w *world) untilPublished() idMap {
-	w.t.Helper()
-	ctx := w.soon()
-	for {
-		ends, err := w.kafka.EndOffsets(ctx, stream.Evidence)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		committed, err := w.kafka.Committed(ctx, "parcours-identity-publisher", stream.Evidence)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		behind := false
-		for partition, end := range ends {
-			behind = behind || committed[partition] < end
-		}
-		if !behind {
-			break
-		}
-		poll(ctx, w.t)
-	}
-	mapEnds, err := w.kafka.EndOffsets(ctx, stream.IdentityMap)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	total := 0
-	for _, end := range mapEnds {
-		total += int(end)
-	}
-	return w.readMap(w.identities.untilCount(total))
 }
 
 // poll lets a moment pass between two looks at something that has no event to wait for.

@@ -107,7 +107,8 @@ func touchpoints(b testing.TB, reg *registry.Registry, from, n, fresh int) []*st
 			t.Identifiers = []schemas.Identifier{cookie, user}
 		case i%10 == 5:
 			t.Identifiers = []schemas.Identifier{
-				{Type: "loyalty_card", Value: fmt.Sprintf("29900%08d", who)}, {Type: "email", Value: fmt.Sprintf("client.%d@orange.fr", who)},
+				{Type: "loyalty_card", Value: fmt.Sprintf("29900%08d", who)},
+				{Type: "email", Value: fmt.Sprintf("client.%d@orange.fr", who)},
 				{Type: "phone", Value: fmt.Sprintf("06 12 %02d %02d %02d", who/10000, who/100%100, who%100)},
 			}
 		default:

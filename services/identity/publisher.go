@@ -48,12 +48,12 @@ func (p *publisher) publish(ctx context.Context, batch []stream.Range) error {
 		}
 		for i := range effects {
 			e := &effects[i]
-			for _, change := range e.effect.Changes {
+			for _, change := range e.changes {
 				records = append(records, mapRecord(e, change))
 				rows[change.Reason]++
 			}
-			if e.effect.Worse {
-				records = append(records, evidenceRecord(&e.effect.Joined))
+			if e.joined != nil {
+				records = append(records, evidenceRecord(e.joined))
 				joined++
 			}
 		}

@@ -1,9 +1,11 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -44,7 +46,9 @@ type outbox struct {
 type entry struct {
 	offset    int64
 	workspace string
-	effect    graph.Effect
+	changes   []graph.Change
+	// joined is to be appended once more; nil when the record says all that is known.
+	joined *graph.Edge
 }
 
 var (
@@ -87,7 +91,11 @@ func (r *replica) apply(_ context.Context, records []*stream.Record) error {
 			effect := r.graph.Apply(record.Offset+1, &edge)
 			box := r.outbox[record.Partition]
 			if record.Offset >= box.base && (len(effect.Changes) > 0 || effect.Worse) {
-				box.entries = append(box.entries, entry{offset: record.Offset, workspace: edge.Workspace, effect: effect})
+				kept := entry{offset: record.Offset, workspace: edge.Workspace, changes: effect.Changes}
+				if effect.Worse {
+					kept.joined = &effect.Joined
+				}
+				box.entries = append(box.entries, kept)
 			}
 		}
 		r.next[record.Partition] = record.Offset + 1
@@ -143,14 +151,14 @@ func (r *replica) effects(partition int32, first, last int64) ([]entry, error) {
 	if first < box.base {
 		return nil, fmt.Errorf("publish evidence %d/%d, effects are kept from %d on: %w", partition, first, box.base, errGone)
 	}
-	from, to := 0, 0
-	for from < len(box.entries) && box.entries[from].offset < first {
-		from++
-	}
-	for to = from; to < len(box.entries) && box.entries[to].offset <= last; {
-		to++
-	}
+	from, to := box.before(first), box.before(last+1)
 	return box.entries[from:to:to], nil
+}
+
+// before counts the entries before an offset.
+func (o *outbox) before(offset int64) int {
+	n, _ := slices.BinarySearchFunc(o.entries, offset, func(e entry, offset int64) int { return cmp.Compare(e.offset, offset) })
+	return n
 }
 
 // forget drops the effects of records before the offset.
@@ -161,12 +169,13 @@ func (r *replica) forget(partition int32, before int64) {
 	if box == nil || before <= box.base {
 		return
 	}
-	keep := 0
-	for keep < len(box.entries) && box.entries[keep].offset < before {
-		keep++
+	dropped := box.before(before)
+	box.entries = box.entries[dropped:]
+	// What was dropped is freed by a copy, once it is worth one; it is not overwritten, a publisher that lost
+	// its partition may still be reading it.
+	if dropped > len(box.entries) {
+		box.entries = slices.Clone(box.entries)
 	}
-	// Copied, so that the dropped ones can be freed.
-	box.entries = append([]entry(nil), box.entries[keep:]...)
 	box.base = before
 	r.measure()
 }
