@@ -115,7 +115,9 @@ type (
 
 // commerceFields are the properties of commerce events that have a typed home. products and tender are
 // lists and have theirs in segment_commerce.go.
-var commerceFields = fields[schemas.Commerce]{
+var commerceFields = table(commerceKeys)
+
+var commerceKeys = map[string]field[schemas.Commerce]{
 	"orderid":        text(func(c *schemas.Commerce) *string { return &c.OrderID }),
 	"cartid":         text(func(c *schemas.Commerce) *string { return &c.CartID }),
 	"checkoutid":     text(func(c *schemas.Commerce) *string { return &c.CheckoutID }),
@@ -143,23 +145,23 @@ var commerceFields = fields[schemas.Commerce]{
 }
 
 // listFields are what the events on a list of products add.
-var listFields = fields[schemas.Commerce]{
+var listFields = table(map[string]field[schemas.Commerce]{
 	"category": text(func(c *schemas.Commerce) *string { return &c.ListCategory }),
-}
+})
 
 // customFields are read from track events that are not in the vocabulary, where they fit: the three that
 // the Segment specification reserves on every track call, and the till's.
-var customFields = fields[schemas.Commerce]{
-	"value":        commerceFields["value"],
-	"revenue":      commerceFields["revenue"],
-	"currency":     commerceFields["currency"],
-	"businessdate": commerceFields["businessdate"],
-	"offline":      commerceFields["offline"],
-}
+var customFields = table(map[string]field[schemas.Commerce]{
+	"value":        commerceKeys["value"],
+	"revenue":      commerceKeys["revenue"],
+	"currency":     commerceKeys["currency"],
+	"businessdate": commerceKeys["businessdate"],
+	"offline":      commerceKeys["offline"],
+})
 
 // itemFields are those of one product, in products[] or at the top level of an event about one product.
 // id is the former name of product_id.
-var itemFields = fields[schemas.Item]{
+var itemFields = table(map[string]field[schemas.Item]{
 	"productid": text(func(i *schemas.Item) *string { return &i.ProductID }),
 	"id":        text(func(i *schemas.Item) *string { return &i.ProductID }),
 	"sku":       text(func(i *schemas.Item) *string { return &i.SKU }),
@@ -174,20 +176,20 @@ var itemFields = fields[schemas.Item]{
 	"position":  whole(func(i *schemas.Item) optionalWhole { return &i.Position }),
 	"url":       text(func(i *schemas.Item) *string { return &i.URL }),
 	"imageurl":  text(func(i *schemas.Item) *string { return &i.ImageURL }),
-}
+})
 
 // tenderFields are those of one means of payment of a ticket.
-var tenderFields = fields[schemas.Tender]{
+var tenderFields = table(map[string]field[schemas.Tender]{
 	"type":      text(func(t *schemas.Tender) *string { return &t.Type }),
 	"amount":    amount(func(t *schemas.Tender) optionalAmount { return &t.Amount }),
 	"cardtoken": text(func(t *schemas.Tender) *string { return &t.Reference }),
 	"reference": text(func(t *schemas.Tender) *string { return &t.Reference }),
 	"token":     text(func(t *schemas.Tender) *string { return &t.Reference }),
 	"par":       text(func(t *schemas.Tender) *string { return &t.Reference }),
-}
+})
 
 // surveyFields are the answer to a survey.
-var surveyFields = fields[schemas.Feedback]{
+var surveyFields = table(map[string]field[schemas.Feedback]{
 	"surveyid":   text(func(f *schemas.Feedback) *string { return &f.SurveyID }),
 	"kind":       text(func(f *schemas.Feedback) *string { return &f.Kind }),
 	"surveytype": text(func(f *schemas.Feedback) *string { return &f.Kind }),
@@ -200,10 +202,10 @@ var surveyFields = fields[schemas.Feedback]{
 	"comment":    text(func(f *schemas.Feedback) *string { return &f.Comment }),
 	"verbatim":   text(func(f *schemas.Feedback) *string { return &f.Comment }),
 	"productid":  text(func(f *schemas.Feedback) *string { return &f.ProductID }),
-}
+})
 
 // reviewFields are the review of a product.
-var reviewFields = fields[schemas.Feedback]{
+var reviewFields = table(map[string]field[schemas.Feedback]{
 	"productid":  text(func(f *schemas.Feedback) *string { return &f.ProductID }),
 	"reviewid":   text(func(f *schemas.Feedback) *string { return &f.ReviewID }),
 	"reviewbody": text(func(f *schemas.Feedback) *string { return &f.Comment }),
@@ -211,10 +213,12 @@ var reviewFields = fields[schemas.Feedback]{
 	"rating":     amount(func(f *schemas.Feedback) optionalAmount { return &f.Score }),
 	"score":      amount(func(f *schemas.Feedback) optionalAmount { return &f.Score }),
 	"scale":      amount(func(f *schemas.Feedback) optionalAmount { return &f.Scale }),
-}
+})
 
 // storeFields are the till's own, in the properties of any event.
-var storeFields = fields[schemas.Store]{
+var storeFields = table(storeKeys)
+
+var storeKeys = map[string]field[schemas.Store]{
 	"storeid":    text(func(s *schemas.Store) *string { return &s.StoreID }),
 	"registerid": text(func(s *schemas.Store) *string { return &s.RegisterID }),
 	"receiptid":  text(func(s *schemas.Store) *string { return &s.ReceiptID }),

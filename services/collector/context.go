@@ -10,7 +10,9 @@ import (
 	"github.com/parcours-cdp/parcours/services/collector/jsonindex"
 )
 
-var pageFields = fields[schemas.Page]{
+var pageFields = table(pageKeys)
+
+var pageKeys = map[string]field[schemas.Page]{
 	"url":      text(func(p *schemas.Page) *string { return &p.URL }),
 	"path":     text(func(p *schemas.Page) *string { return &p.Path }),
 	"title":    text(func(p *schemas.Page) *string { return &p.Title }),
@@ -18,54 +20,54 @@ var pageFields = fields[schemas.Page]{
 	"search":   text(func(p *schemas.Page) *string { return &p.Search }),
 }
 
-var campaignFields = fields[schemas.Campaign]{
+var campaignFields = table(map[string]field[schemas.Campaign]{
 	"name":    text(func(c *schemas.Campaign) *string { return &c.Name }),
 	"source":  text(func(c *schemas.Campaign) *string { return &c.Source }),
 	"medium":  text(func(c *schemas.Campaign) *string { return &c.Medium }),
 	"term":    text(func(c *schemas.Campaign) *string { return &c.Term }),
 	"content": text(func(c *schemas.Campaign) *string { return &c.Content }),
 	"id":      text(func(c *schemas.Campaign) *string { return &c.ID }),
-}
+})
 
-var hintFields = fields[schemas.ClientHints]{
+var hintFields = table(map[string]field[schemas.ClientHints]{
 	"mobile":          truth(func(h *schemas.ClientHints) *schemas.Optional[bool] { return &h.Mobile }),
 	"platform":        text(func(h *schemas.ClientHints) *string { return &h.Platform }),
 	"platformversion": text(func(h *schemas.ClientHints) *string { return &h.PlatformVersion }),
 	"model":           text(func(h *schemas.ClientHints) *string { return &h.Model }),
-}
+})
 
-var appFields = fields[schemas.App]{
+var appFields = table(map[string]field[schemas.App]{
 	"name":      text(func(a *schemas.App) *string { return &a.Name }),
 	"version":   text(func(a *schemas.App) *string { return &a.Version }),
 	"build":     text(func(a *schemas.App) *string { return &a.Build }),
 	"namespace": text(func(a *schemas.App) *string { return &a.Namespace }),
-}
+})
 
-var libraryFields = fields[schemas.Library]{
+var libraryFields = table(map[string]field[schemas.Library]{
 	"name":    text(func(l *schemas.Library) *string { return &l.Name }),
 	"version": text(func(l *schemas.Library) *string { return &l.Version }),
-}
+})
 
-var deviceFields = fields[schemas.DeviceContext]{
+var deviceFields = table(map[string]field[schemas.DeviceContext]{
 	"type":         text(func(d *schemas.DeviceContext) *string { return &d.Type }),
 	"manufacturer": text(func(d *schemas.DeviceContext) *string { return &d.Manufacturer }),
 	"model":        text(func(d *schemas.DeviceContext) *string { return &d.Model }),
 	"name":         text(func(d *schemas.DeviceContext) *string { return &d.Name }),
-}
+})
 
-var osFields = fields[schemas.OperatingSystem]{
+var osFields = table(map[string]field[schemas.OperatingSystem]{
 	"name":    text(func(o *schemas.OperatingSystem) *string { return &o.Name }),
 	"version": text(func(o *schemas.OperatingSystem) *string { return &o.Version }),
-}
+})
 
 // contextStoreFields are those of context.store, where the names may be short.
-var contextStoreFields = fields[schemas.Store]{
-	"id":         storeFields["storeid"],
-	"storeid":    storeFields["storeid"],
-	"registerid": storeFields["registerid"],
-	"receiptid":  storeFields["receiptid"],
-	"cashierid":  storeFields["cashierid"],
-}
+var contextStoreFields = table(map[string]field[schemas.Store]{
+	"id":         storeKeys["storeid"],
+	"storeid":    storeKeys["storeid"],
+	"registerid": storeKeys["registerid"],
+	"receiptid":  storeKeys["receiptid"],
+	"cashierid":  storeKeys["cashierid"],
+})
 
 // liftContext moves the typed members of the context into the touchpoint; the others stay, to be kept
 // with the properties.
@@ -125,8 +127,8 @@ func (d *draft) liftContext(context jsonindex.Value, a *arrival) {
 }
 
 // liftInside lifts members of a member that is an object.
-func liftInside[T any](table fields[T], m jsonindex.Member, into *T) {
-	if took, _, _ := table.lift(m.Value(), into, false); took {
+func liftInside[T any](known *fields[T], m jsonindex.Member, into *T) {
+	if took, _, _ := known.lift(m.Value(), into, false); took {
 		m.Touch()
 	}
 }

@@ -17,8 +17,37 @@ type field[T any] struct {
 	flag   func(*T) *schemas.Optional[bool]
 }
 
-// fields finds a typed field by its folded name, so that orderId, order_id and OrderID are one.
-type fields[T any] map[string]field[T]
+// fields finds a typed field by its folded name, so that orderId, order_id and OrderID are one. Most keys
+// that are looked up are in no table: first letter and length tell that without a hash.
+type fields[T any] struct {
+	names  []string
+	fields []field[T]
+	slots  [26][maxFolded + 1]uint8 // the place + 1 in names of the first of its first letter and length
+	next   []uint8                  // the place + 1 of another one
+}
+
+func table[T any](known map[string]field[T]) *fields[T] {
+	f := new(fields[T])
+	for name, typed := range known {
+		f.names, f.fields = append(f.names, name), append(f.fields, typed)
+		slot := &f.slots[name[0]-'a'][len(name)]
+		f.next = append(f.next, *slot)
+		*slot = uint8(len(f.names))
+	}
+	return f
+}
+
+// at looks a folded key up.
+func (f *fields[T]) at(folded []byte) (field[T], bool) {
+	if len(folded) > 0 && folded[0] >= 'a' && folded[0] <= 'z' {
+		for place := f.slots[folded[0]-'a'][len(folded)]; place > 0; place = f.next[place-1] {
+			if f.names[place-1] == string(folded) {
+				return f.fields[place-1], true
+			}
+		}
+	}
+	return field[T]{}, false
+}
 
 func text[T any](at func(*T) *string) field[T] { return field[T]{text: at} }
 
@@ -54,13 +83,6 @@ func fold(key string, into *[maxFolded]byte) []byte {
 	return folded
 }
 
-// find looks a key of the sender's up.
-func (f fields[T]) find(key string) (field[T], bool) {
-	var buf [maxFolded]byte
-	found, ok := f[string(fold(key, &buf))]
-	return found, ok
-}
-
 // outcome is what became of a member that a typed field was found for.
 type outcome uint8
 
@@ -73,25 +95,35 @@ const (
 // lift moves the members that the table knows into the typed fields of into. A value that does not fit
 // is returned as a rejection when strict, and stays where it is otherwise. The first member of a field
 // wins: a second spelling of it stays in the JSON. It reports whether it took anything.
-func (f fields[T]) lift(object jsonindex.Value, into *T, strict bool) (took bool, wrong jsonindex.Member, reason Reason) {
+func (f *fields[T]) lift(object jsonindex.Value, into *T, strict bool) (took bool, wrong jsonindex.Member, reason Reason) {
 	for m := object.Members(); m.More(); m = m.Next() {
 		if m.Lifted() {
 			continue
 		}
-		found, ok := f.find(m.Key())
-		if !ok {
-			continue
-		}
-		result, why := found.set(into, m.Value())
-		switch {
-		case result == taken:
-			m.Lift()
-			took = true
-		case result == refused && strict:
+		var buf [maxFolded]byte
+		found, why := f.take(fold(m.Key(), &buf), m, into)
+		if why != "" && strict {
 			return took, m, why
 		}
+		took = took || found
 	}
 	return took, jsonindex.Member{}, ""
+}
+
+// take moves one member with its folded key into its typed field, if the table has one and it fits.
+func (f *fields[T]) take(folded []byte, m jsonindex.Member, into *T) (took bool, refusal Reason) {
+	typed, ok := f.at(folded)
+	if !ok {
+		return false, ""
+	}
+	switch result, why := typed.set(into, m.Value()); result {
+	case taken:
+		m.Lift()
+		return true, ""
+	case refused:
+		return false, why
+	}
+	return false, ""
 }
 
 func (f field[T]) set(into *T, v jsonindex.Value) (outcome, Reason) {

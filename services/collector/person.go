@@ -9,7 +9,9 @@ import (
 // person already has another value in that field.
 
 // contactFields are what is taken from the properties of any event.
-var contactFields = fields[schemas.Person]{
+var contactFields = table(contactKeys)
+
+var contactKeys = map[string]field[schemas.Person]{
 	"email":             text(func(p *schemas.Person) *string { return &p.Email }),
 	"emailaddress":      text(func(p *schemas.Person) *string { return &p.Email }),
 	"phone":             text(func(p *schemas.Person) *string { return &p.Phone }),
@@ -31,16 +33,18 @@ var contactFields = fields[schemas.Person]{
 }
 
 // traitFields are what is taken from the traits of a person.
-var traitFields = with(contactFields, addressFields, fields[schemas.Person]{
+var traitFields = table(with(contactKeys, addressKeys, map[string]field[schemas.Person]{
 	"name":    text(func(p *schemas.Person) *string { return &p.FullName }),
 	"gender":  text(func(p *schemas.Person) *string { return &p.Gender }),
 	"title":   text(func(p *schemas.Person) *string { return &p.Title }),
 	"company": text(func(p *schemas.Person) *string { return &p.Company }),
 	"address": text(func(p *schemas.Person) *string { return &p.Street }),
-})
+}))
 
 // addressFields are what is taken from an address.
-var addressFields = fields[schemas.Person]{
+var addressFields = table(addressKeys)
+
+var addressKeys = map[string]field[schemas.Person]{
 	"street":     text(func(p *schemas.Person) *string { return &p.Street }),
 	"postalcode": text(func(p *schemas.Person) *string { return &p.PostalCode }),
 	"postcode":   text(func(p *schemas.Person) *string { return &p.PostalCode }),
@@ -53,64 +57,67 @@ var addressFields = fields[schemas.Person]{
 }
 
 // companyFields are what is taken from a company that is an object.
-var companyFields = fields[schemas.Person]{
+var companyFields = table(map[string]field[schemas.Person]{
 	"name": text(func(p *schemas.Person) *string { return &p.Company }),
-}
+})
 
-func with(tables ...fields[schemas.Person]) fields[schemas.Person] {
-	all := make(fields[schemas.Person])
-	for _, table := range tables {
-		for key, f := range table {
-			all[key] = f
+func with(maps ...map[string]field[schemas.Person]) map[string]field[schemas.Person] {
+	all := make(map[string]field[schemas.Person])
+	for _, m := range maps {
+		for key, typed := range m {
+			all[key] = typed
 		}
 	}
 	return all
 }
 
-// liftPerson moves what the table knows into the person. Where the person has another value already,
-// that one stays and the new one leaves the JSON all the same; an e-mail, a telephone number or a card
-// is an identifier of the event even then.
-func (d *draft) liftPerson(object jsonindex.Value, table fields[schemas.Person]) {
-	person := &d.touchpoint.Person
+// liftPerson moves what the table knows into the person.
+func (d *draft) liftPerson(object jsonindex.Value, known *fields[schemas.Person]) {
 	for m := object.Members(); m.More(); m = m.Next() {
 		if m.Lifted() {
 			continue
 		}
-		found, ok := table.find(m.Key())
-		if !ok {
-			continue
-		}
-		alone := &d.alone
-		*alone = schemas.Person{}
-		if result, _ := found.set(alone, m.Value()); result != taken {
-			d.liftPersonObject(m)
-			continue
-		}
-		m.Lift()
-		d.identify(emailType, alone.Email)
-		d.identify(phoneType, alone.Phone)
-		d.identify(loyaltyCardType, alone.LoyaltyCard)
-		if *alone == (schemas.Person{}) {
-			continue // null or empty
-		}
-		person.Valid = true
-		if found.date != nil {
-			if at := found.date(&person.Value); !at.Valid {
-				*at = *found.date(alone)
-			}
-		} else if at := found.text(&person.Value); *at == "" {
-			*at = *found.text(alone)
+		var buf [maxFolded]byte
+		folded := fold(m.Key(), &buf)
+		if typed, ok := known.at(folded); ok {
+			d.liftContact(folded, m, typed)
 		}
 	}
 }
 
+// liftContact moves one member into the person. Where the person has another value already, that one
+// stays and the new one leaves the JSON all the same; an e-mail, a telephone number or a card is an
+// identifier of the event even then.
+func (d *draft) liftContact(folded []byte, m jsonindex.Member, typed field[schemas.Person]) {
+	alone, person := &d.alone, &d.touchpoint.Person
+	*alone = schemas.Person{}
+	if result, _ := typed.set(alone, m.Value()); result != taken {
+		d.liftPersonObject(folded, m)
+		return
+	}
+	m.Lift()
+	if *alone == (schemas.Person{}) {
+		return // null or empty
+	}
+	d.identify(emailType, alone.Email)
+	d.identify(phoneType, alone.Phone)
+	d.identify(loyaltyCardType, alone.LoyaltyCard)
+	person.Valid = true
+	if typed.date != nil {
+		if at := typed.date(&person.Value); !at.Valid {
+			*at = *typed.date(alone)
+		}
+	} else if at := typed.text(&person.Value); *at == "" {
+		*at = *typed.text(alone)
+	}
+}
+
 // liftPersonObject takes an address or a company that is an object; other objects stay.
-func (d *draft) liftPersonObject(m jsonindex.Member) {
+func (d *draft) liftPersonObject(folded []byte, m jsonindex.Member) {
 	if m.Value().Kind() != jsonindex.Object {
 		return
 	}
-	var buf [maxFolded]byte
-	switch string(fold(m.Key(), &buf)) {
+	switch string(folded) {
 	case "address":
 		d.liftPerson(m.Value(), addressFields)
 		m.Touch()

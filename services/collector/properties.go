@@ -8,77 +8,91 @@ import (
 	"github.com/parcours-cdp/parcours/services/collector/jsonindex"
 )
 
-// liftProperties moves the typed properties of a call into the touchpoint. In an event of the vocabulary
-// a number that is none is an error of the sender; in an event of the sender's own making it is just a
-// property with a familiar name.
+// liftProperties moves the typed properties of a call into the touchpoint, in one pass: contact fields
+// and the till's in any call, those of the event's shape in a track call.
 func (d *draft) liftProperties(properties jsonindex.Value, event knownEvent) {
 	t := &d.touchpoint
-	commerce, feedback := &t.Commerce, &t.Feedback
-	storeFields.lift(properties, &t.Context.Store, false)
-	switch t.Type {
-	case "page", "screen":
-		d.liftPageProperties(properties)
-		return
-	case "track":
-	default:
-		return
+	if event.shape == shapeProduct {
+		t.Commerce.Value.Items = append(t.Commerce.Value.Items, schemas.Item{})
 	}
+	for m := properties.Members(); m.More(); m = m.Next() {
+		var buf [maxFolded]byte
+		folded := fold(m.Key(), &buf)
+		if typed, ok := contactFields.at(folded); ok {
+			d.liftContact(folded, m, typed)
+			continue
+		}
+		if took, _ := storeFields.take(folded, m, &t.Context.Store); took || t.Type != "track" {
+			continue
+		}
+		if reason := d.liftTyped(folded, m, event); reason != "" {
+			d.reject(reason, "properties."+m.Key())
+		}
+	}
+	d.completeShape(event)
+}
+
+// liftTyped moves one property of a track call. In an event of the vocabulary a number that is none is an
+// error of the sender; in an event of the sender's own making it is just a property with a familiar name.
+func (d *draft) liftTyped(folded []byte, m jsonindex.Member, event knownEvent) Reason {
+	commerce, feedback := &d.touchpoint.Commerce, &d.touchpoint.Feedback
 	switch event.shape {
 	case shapeOther:
-		took, _, _ := customFields.lift(properties, &commerce.Value, false)
-		commerce.Valid = took
+		if took, _ := customFields.take(folded, m, &commerce.Value); took {
+			commerce.Valid = true
+		}
+		return ""
+	case shapeReview:
+		_, reason := reviewFields.take(folded, m, &feedback.Value)
+		return reason
+	case shapeSurvey:
+		_, reason := surveyFields.take(folded, m, &feedback.Value)
+		return reason
 	case shapeProduct:
-		commerce.Valid = true
-		d.item(properties, "properties.")
-		strictly(d, commerceFields, properties, &commerce.Value)
+		if took, reason := itemFields.take(folded, m, &commerce.Value.Items[0]); took || reason != "" {
+			return reason
+		}
 	case shapeList:
-		commerce.Valid = true
-		strictly(d, listFields, properties, &commerce.Value)
-		strictly(d, commerceFields, properties, &commerce.Value)
-	case shapeOrder:
-		commerce.Valid = true
-		strictly(d, commerceFields, properties, &commerce.Value)
+		if took, reason := listFields.take(folded, m, &commerce.Value); took || reason != "" {
+			return reason
+		}
+	}
+	switch key := m.Key(); {
+	case key == "products":
+		liftList(d, m, d.item)
+	case key == "tender":
+		liftList(d, m, d.tender)
+	case key == "recipient" && event.share:
+		m.Lift() // somebody else's address, which that person never gave us
+	default:
+		_, reason := commerceFields.take(folded, m, &commerce.Value)
+		return reason
+	}
+	return ""
+}
+
+// completeShape fills in what follows from the event's name.
+func (d *draft) completeShape(event knownEvent) {
+	commerce, feedback := &d.touchpoint.Commerce, &d.touchpoint.Feedback
+	switch event.shape {
+	case shapeOther:
 	case shapeReview, shapeSurvey:
 		feedback.Valid = true
-		table := surveyFields
-		if event.shape == shapeReview {
-			table = reviewFields
-		}
-		strictly(d, table, properties, &feedback.Value)
 		if feedback.Value.Kind == "" {
 			feedback.Value.Kind = event.kind
 		}
 		if !feedback.Value.Scale.Valid && event.scale > 0 {
 			feedback.Value.Scale = schemas.Some(schemas.Decimal(event.scale * 10_000))
 		}
-	}
-	if event.shape == shapeOrder || event.shape == shapeList || event.shape == shapeProduct {
-		d.liftLists(properties, event.share)
-	}
-}
-
-// strictly lifts and rejects the event when a value does not fit.
-func strictly[T any](d *draft, table fields[T], properties jsonindex.Value, into *T) {
-	if _, wrong, reason := table.lift(properties, into, true); reason != "" {
-		d.reject(reason, "properties."+wrong.Key())
-	}
-}
-
-// liftLists takes the product lines and the means of payment.
-func (d *draft) liftLists(properties jsonindex.Value, share bool) {
-	for m := properties.Members(); m.More(); m = m.Next() {
-		switch key := m.Key(); {
-		case key == "products":
-			liftList(d, m, d.item)
-		case key == "tender":
-			liftList(d, m, d.tender)
-		case key == "recipient" && share:
-			m.Lift() // somebody else's address, which that person never gave us
+	default:
+		commerce.Valid = true
+		if items := commerce.Value.Items; event.shape == shapeProduct && items[0] == (schemas.Item{}) {
+			commerce.Value.Items = items[1:]
 		}
 	}
 }
 
-func liftList(d *draft, m jsonindex.Member, each func(v jsonindex.Value, path string)) {
+func liftList(d *draft, m jsonindex.Member, each func(v jsonindex.Value)) {
 	switch m.Value().Kind() {
 	case jsonindex.Null:
 		m.Lift()
@@ -99,7 +113,7 @@ func liftList(d *draft, m jsonindex.Member, each func(v jsonindex.Value, path st
 		if i.Value().Kind() != jsonindex.Object {
 			d.reject(ReasonInvalidType, "")
 		} else {
-			each(i.Value(), ".")
+			each(i.Value())
 		}
 		if d.rejection != before {
 			d.rejection.Field = "properties." + m.Key() + "[" + strconv.Itoa(place) + "]" + d.rejection.Field
@@ -109,25 +123,21 @@ func liftList(d *draft, m jsonindex.Member, each func(v jsonindex.Value, path st
 	}
 }
 
-// item reads one product and adds it when it says anything.
-func (d *draft) item(v jsonindex.Value, path string) {
+// item reads one product line.
+func (d *draft) item(v jsonindex.Value) {
 	items := append(d.touchpoint.Commerce.Value.Items, schemas.Item{})
-	last := len(items) - 1
-	if _, wrong, reason := itemFields.lift(v, &items[last], true); reason != "" {
-		d.reject(reason, path+wrong.Key())
-	}
-	if items[last] == (schemas.Item{}) && path != "." {
-		items = items[:last]
-	}
 	d.touchpoint.Commerce.Value.Items = items
+	if _, wrong, reason := itemFields.lift(v, &items[len(items)-1], true); reason != "" {
+		d.reject(reason, "."+wrong.Key())
+	}
 }
 
 // tender reads one means of payment; its token is an identifier.
-func (d *draft) tender(v jsonindex.Value, path string) {
+func (d *draft) tender(v jsonindex.Value) {
 	tenders := append(d.touchpoint.Commerce.Value.Tender, schemas.Tender{})
 	tender := &tenders[len(tenders)-1]
 	if _, wrong, reason := tenderFields.lift(v, tender, true); reason != "" {
-		d.reject(reason, path+wrong.Key())
+		d.reject(reason, "."+wrong.Key())
 	}
 	if isCardNumber(tender.Reference) {
 		tender.Reference = "" // never kept, wherever it came from
@@ -174,8 +184,8 @@ func (d *draft) liftPageProperties(properties jsonindex.Value) {
 		case "category":
 			liftText(m, &page.Category)
 		case "url", "path", "title", "referrer", "search":
-			if at := pageFields[m.Key()].text(page); m.Value().Kind() == jsonindex.String {
-				*at = m.Value().Text()
+			if m.Value().Kind() == jsonindex.String {
+				*pageKeys[m.Key()].text(page) = m.Value().Text()
 				m.Lift()
 			}
 		}

@@ -109,16 +109,19 @@ func (d *draft) segment(e segmentEvent, a *arrival) bool {
 	d.clocks.sent = d.time(sentAt, "sentAt")
 	d.setEventID(e.value, a, e.place) // before anything else is marked as lifted
 
-	// 4. Who: identifiers, then the clear contact fields out of wherever they stand.
+	// 4. Who, what was bought, paid or answered, and where. Contact fields are taken from wherever they
+	// stand, those of traits first, then the event's own properties, then what the context remembers.
 	d.segmentIdentifiers(&call)
-	d.segmentTraits(traits, properties, context)
-
-	// 5. Where and with what.
+	d.segmentTraits(traits)
+	d.liftProperties(properties, event)
+	d.liftPerson(context.Get("traits"), traitFields)
 	d.liftContext(context, a)
+	if d.touchpoint.Type == "page" || d.touchpoint.Type == "screen" {
+		d.liftPageProperties(properties) // over what the context says of the page
+	}
 	d.setTimes(a.received)
 
-	// 6. What was bought, paid or answered; the rest stays as it was written.
-	d.liftProperties(properties, event)
+	// 5. The rest stays as it was written.
 	d.identifyTill()
 	if len(d.touchpoint.Identifiers) == 0 {
 		d.reject(ReasonMissingIdentifier, "userId")
@@ -200,17 +203,14 @@ func (d *draft) segmentIdentifiers(call *segmentCall) {
 	t.Person.Value.UserID = userID
 }
 
-// segmentTraits takes the contact fields from the traits of the person, from the context's traits and
-// from the properties, in this order of trust. The traits of a group describe the group: only its name
-// is taken, as the person's company.
-func (d *draft) segmentTraits(traits, properties, context jsonindex.Value) {
+// segmentTraits takes the contact fields from the traits of the call. The traits of a group describe the
+// group: only its name is taken, as the person's company.
+func (d *draft) segmentTraits(traits jsonindex.Value) {
 	if d.touchpoint.Type == "group" {
 		d.liftPerson(traits, companyFields)
-	} else {
-		d.liftPerson(traits, traitFields)
+		return
 	}
-	d.liftPerson(properties, contactFields)
-	d.liftPerson(context.Get("traits"), traitFields)
+	d.liftPerson(traits, traitFields)
 }
 
 // id is a text that may have been sent as a number; anything else but null is refused.

@@ -356,7 +356,12 @@ func (p *parser) refuseDuplicates(object frame) {
 	end := p.nodes[object.node].next
 	if object.keys <= pairwise {
 		for a := object.node + 1; a < end; a = p.nodes[a+1].next {
+			first := &p.nodes[a]
 			for b := p.nodes[a+1].next; b < end; b = p.nodes[b+1].next {
+				second := &p.nodes[b]
+				if second.end-second.start != first.end-first.start && (first.flags|second.flags)&flagEscaped == 0 {
+					continue // of different length: most pairs end here
+				}
 				if p.sameKey(a, b) {
 					p.fault(DuplicateKey, int(p.nodes[b].start))
 					return

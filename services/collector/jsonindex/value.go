@@ -114,7 +114,13 @@ func (m Member) Next() Member {
 }
 
 // Key is the member's name.
-func (m Member) Key() string { return m.ix.unquoted(&m.ix.nodes[m.key]) }
+func (m Member) Key() string {
+	n := &m.ix.nodes[m.key]
+	if n.flags&flagEscaped == 0 {
+		return alias(m.ix.text[n.start+1 : n.end-1])
+	}
+	return m.ix.unquoted(n)
+}
 
 // Value is the member's value.
 func (m Member) Value() Value { return Value{ix: m.ix, n: m.key + 1} }
