@@ -88,13 +88,13 @@ func (u *userAgent) Describe() Description { return u.description }
 
 func (u *userAgent) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Outcome {
 	agent, app := agentOf(&event.Context), appOf(&event.Context)
-	atHand := event.Channel == channelWeb || event.Channel == channelApp || event.Channel == channelStore
+	atHand := event.Channel == channelWeb || event.Channel == channelApp
 	var d useragent.Device
 	switch {
 	case agent.UserAgent == "" && !agent.Hints.Given() && !app.Given():
 		return Skipped(reasonNoUserAgent)
 	case !atHand && !app.Given() && useragent.IsLibrary(agent.UserAgent):
-		return Skipped(reasonServerLibrary) // The shop's own server; the customer's device is not known.
+		return Skipped(reasonServerLibrary) // The shop's own server or till software; no device is known.
 	case app.Given() && (event.Channel != channelWeb || agent.UserAgent == ""):
 		d = useragent.FromApp(app) // An SDK asks the system; the user agent of an application tells less.
 	default:
