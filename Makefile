@@ -82,7 +82,7 @@ demo: setup-engine build ## Simulate a week of a retailer and print the analysts
 ## ---- checking ------------------------------------------------------------------------------------------------------
 
 .PHONY: check
-check: go setup-lint check-format check-tidy check-generate check-vet $(MODULES:%=lint/%) ## Check format, tidiness, generated files, vet and lint: exactly what CI checks
+check: go setup-lint check-format check-tidy check-generate check-vet $(MODULES:%=alone/%) $(MODULES:%=lint/%) ## Check format, tidiness, generated files, vet and lint: exactly what CI checks
 
 .PHONY: check-format
 check-format: setup-lint
@@ -114,9 +114,12 @@ tidy: go ## Make go.work, go.mod and go.sum agree
 	@go work sync
 	@for module in $(MODULES); do (cd $$module && GOWORK=off go mod tidy); done
 
-# One rule for each module: lint/internal, test/services/sink, tidy-diff/schemas ...
+# One rule for each module: lint/internal, test/services/sink, tidy-diff/schemas, alone/cmd/parcours (which builds without
+# the workspace, as whoever requires the module does) ...
 define module-rules
-.PHONY: lint/$(1) test/$(1) tidy-diff/$(1)
+.PHONY: lint/$(1) test/$(1) tidy-diff/$(1) alone/$(1)
+alone/$(1): go
+	@cd $(1) && GOWORK=off go build ./...
 lint/$(1): setup-lint
 	@cd $(1) && golangci-lint run ./...
 test/$(1): setup-test
