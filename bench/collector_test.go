@@ -147,7 +147,7 @@ func split(body []byte, add func(key, value []byte)) error {
 		add(root.GetStringBytes("anonymousId"), body)
 		return nil
 	}
-	var text []byte // fastjson does not say where a value stood: the events are written anew
+	text := make([]byte, 0, len(body)) // fastjson does not say where a value stood: events are written anew
 	for _, event := range root.GetArray("batch") {
 		from := len(text)
 		text = event.MarshalTo(text)
