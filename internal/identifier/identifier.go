@@ -173,14 +173,30 @@ func (s *Identifiers) resolved(k *kind, value string, weak bool) Resolved {
 
 // Anchor is the node of the strongest usable identifier: best rank, then smallest hash, so that the
 // order in which a sender lists them does not count. ok is false when none is usable.
+//
+// It is [Strongest] of [Identifiers.Resolve] without the work on identifiers that cannot win.
 func (s *Identifiers) Anchor(ids []schemas.Identifier) (node uuid.UUID, typ string, ok bool) {
-	var room [8]Resolved
-	resolved := s.Resolve(ids, room[:0])
-	best := Strongest(resolved)
-	if best < 0 {
-		return uuid.Nil, "", false
+	best := Resolved{Rank: NoRank}
+	for i := range ids {
+		k, known := s.kinds[ids[i].Type]
+		if !known || uint8(s.bestRank(k)) > best.Rank {
+			continue
+		}
+		var room [2]Resolved
+		resolved := s.Resolve(ids[i:i+1], room[:0])
+		if at := Strongest(resolved); at >= 0 && (!ok || Stronger(&resolved[at], &best)) {
+			best, ok = resolved[at], true
+		}
 	}
-	return resolved[best].Node, resolved[best].Type, true
+	return best.Node, best.Type, ok
+}
+
+// bestRank is the best rank that an identifier of the kind, or what is derived of it, can have.
+func (s *Identifiers) bestRank(k *kind) int {
+	if k.Normaliser == "email" {
+		return min(k.Rank, s.kinds[EmailCanon].Rank)
+	}
+	return k.Rank
 }
 
 // Strongest is the index of the anchor; -1 when none is usable.
