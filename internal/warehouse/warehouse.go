@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"time"
 
@@ -163,6 +164,10 @@ func (w *Warehouse) Insert(ctx context.Context, b *Block, token string) error {
 func (w *Warehouse) InsertNative(ctx context.Context, table string, columns []string, token string, body []byte) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings(token)))
 	if err := w.conn.InsertFormat(ctx, "Native", insertStatement(table, columns), bytes.NewReader(body)); err != nil {
+		var transport *url.Error
+		if errors.As(err, &transport) {
+			err = transport.Err // the address carries the whole statement
+		}
 		return fmt.Errorf("insert %s into %s: %w", token, table, err)
 	}
 	return nil

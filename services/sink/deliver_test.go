@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parcours-cdp/parcours/embedded/enginetest"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/stream/streamtest"
 	"github.com/parcours-cdp/parcours/schemas"
@@ -34,6 +35,7 @@ const (
 	pass   mode = iota
 	refuse      // answer 503 without asking ClickHouse
 	lose        // let ClickHouse do the insert, and lose its answer
+	whole       // refuse all but the first range ever inserted: its halves meet the fault
 )
 
 func newNetwork(t *testing.T, clickhouse string) *network {
@@ -46,7 +48,7 @@ func newNetwork(t *testing.T, clickhouse string) *network {
 		switch now := n.note(insert, query.Get("insert_deduplication_token")); {
 		case !insert || now == pass:
 			forward.ServeHTTP(w, r)
-		case now == refuse:
+		case now == refuse, now == whole:
 			http.Error(w, "overloaded", http.StatusServiceUnavailable)
 		case now == lose:
 			answer := httptest.NewRecorder()
@@ -67,6 +69,9 @@ func (n *network) note(insert bool, token string) mode {
 	defer n.mu.Unlock()
 	if insert {
 		n.tokens = append(n.tokens, token)
+		if n.mode == whole && token == n.tokens[0] {
+			return pass
+		}
 		if n.mode != pass {
 			n.spoiled++
 		}
@@ -126,11 +131,30 @@ func TestNothingIsCommittedBeforeItIsInserted(t *testing.T) {
 	if got := r.committed(); got != 1 {
 		t.Fatalf("committed %d while inserts are refused, want 1", got)
 	}
+	if waiting := fmt.Sprint(r.ready.Waiting()); !strings.Contains(waiting, "clickhouse") {
+		t.Errorf("not ready because of %s, want clickhouse", waiting)
+	}
 	r.produce(event(4, "Product Viewed"))
 	n.set(pass)
 	r.eventually("SELECT count() FROM events WHERE workspace = %s", "4")
 	r.eventually("SELECT uniqExact(event_id) FROM events WHERE workspace = %s", "4")
 	r.awaitCommitted(4)
+	if waiting := r.ready.Waiting(); len(waiting) > 0 {
+		t.Errorf("not ready because of %v, want ready", waiting)
+	}
+	if rows, retries := r.metric("parcours_sink_rows_total", "events"), r.metric("parcours_sink_insert_retries_total", "events"); rows != 4 || retries < 3 {
+		t.Errorf("counted %v rows and %v retries, want 4 and 3 or more", rows, retries)
+	}
+}
+
+// On a server that has never seen us, the sink makes its database.
+func TestSinkMakesItsDatabase(t *testing.T) {
+	r := newRig(t)
+	enginetest.Exec(t, r.cfg.ClickHouse.Addresses[0], "DROP DATABASE parcours SYNC")
+	r.run()
+	r.produce(event(1, "Product Viewed"))
+	r.awaitCommitted(1)
+	r.eventually("SELECT count() FROM customer_events WHERE workspace = %s", "1")
 }
 
 // A sink that is stopped while ClickHouse is away leaves its rows to the next one.
@@ -221,6 +245,11 @@ func TestPoisonGoesToQuarantine(t *testing.T) {
 	for payload, reason := range want {
 		r.eventually("SELECT any(reason) FROM rejected_events WHERE %s != '' AND stage = 'sink' AND lower(hex(payload)) = '"+payload+"'", reason)
 	}
+	for reason, want := range map[string]float64{"refused_by_clickhouse": 1, "identifier_not_hashed": 1, "out_of_range": 1, "undecodable": 3} {
+		if got := r.metric("parcours_sink_quarantined_total", reason); got != want {
+			t.Errorf("counted %v %s, want %v", got, reason, want)
+		}
+	}
 	rows := r.rows("SELECT field, detail, origin_topic, origin_partition, origin_offset, replay_state FROM rejected_events WHERE %s != '' AND lower(hex(payload)) = '" + hex.EncodeToString(records[1].Value) + "'")
 	got := rows[0]
 	if got[0] != "events" || !strings.Contains(got[1], "INCORRECT_DATA") || strings.Contains(got[1], "size") {
@@ -229,6 +258,33 @@ func TestPoisonGoesToQuarantine(t *testing.T) {
 	if got[2] != stream.Enriched || got[3] != fmt.Sprint(poison.Partition) || got[4] != fmt.Sprint(poison.Offset) || got[5] != "pending" {
 		t.Errorf("origin and state are %q", got[2:])
 	}
+}
+
+// A fault while the poison is being looked for commits nothing either.
+func TestNothingIsCommittedBetweenHalves(t *testing.T) {
+	r := newRig(t)
+	n := newNetwork(t, r.cfg.ClickHouse.Addresses[0])
+	r.cfg.ClickHouse.Addresses = []string{n.address}
+	cfg := streamtest.Config(r.brokers)
+	cfg.StopGrace = 100 * time.Millisecond
+	r.kafka, r.mayFail = streamtest.Connect(t, cfg), true
+	broken := event(3, "Broken JSON")
+	broken.Properties = `{"size": 12`
+	r.produce(event(1, "Good"), event(2, "Good"), broken, event(4, "Good"))
+	n.set(whole)
+	r.run()
+	n.awaitSpoiled(t, 2)
+	if err := r.stop(); err == nil {
+		t.Error("the sink stopped with rows in hand and did not say so")
+	}
+	if got := r.committed(); got != 0 {
+		t.Fatalf("committed %d, want 0", got)
+	}
+	n.set(pass)
+	r.run()
+	r.awaitCommitted(4)
+	r.eventually("SELECT count() FROM events WHERE workspace = %s", "3")
+	r.eventually("SELECT uniqExact(rejection_id) FROM rejected_events WHERE %s != '' AND lower(hex(payload)) = '"+hex.EncodeToString(r.record(broken).Value)+"'", "1")
 }
 
 // What stands on the rejected topic and is no rejection becomes a row of its bytes.

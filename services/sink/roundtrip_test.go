@@ -38,10 +38,21 @@ func pathOf(column string) string {
 		return path
 	}
 	for _, rule := range [][2]string{
-		{"consent_", "consent."}, {"page_", "context.page."}, {"campaign_", "context.campaign."}, {"client_hints_", "context.client_hints."},
-		{"screen_", "context.screen."}, {"app_", "context.app."}, {"library_", "context.library."}, {"context_device_", "context.device."},
-		{"context_os_", "context.os."}, {"feedback_", "feedback."}, {"device_", "device."}, {"traffic_", "traffic."}, {"calendar_", "calendar."},
-		{"items.", "commerce.items."}, {"tender.", "commerce.tender."},
+		{"consent_", "consent."},
+		{"page_", "context.page."},
+		{"campaign_", "context.campaign."},
+		{"client_hints_", "context.client_hints."},
+		{"screen_", "context.screen."},
+		{"app_", "context.app."},
+		{"library_", "context.library."},
+		{"context_device_", "context.device."},
+		{"context_os_", "context.os."},
+		{"feedback_", "feedback."},
+		{"device_", "device."},
+		{"traffic_", "traffic."},
+		{"calendar_", "calendar."},
+		{"items.", "commerce.items."},
+		{"tender.", "commerce.tender."},
 	} {
 		if rest, ok := strings.CutPrefix(column, rule[0]); ok {
 			return rule[1] + rest

@@ -65,6 +65,7 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 		cfg: cfg, log: p.Log, kafka: p.Kafka, warehouse: w, metrics: newMetrics(p.Metrics), ready: p.Ready,
 		mapped: make(chan struct{}, 1),
 	}
+	s.ready.Set("clickhouse", false, "the database is not ready yet")
 	if err := s.prepare(ctx, p); err != nil {
 		if ctx.Err() != nil {
 			return nil

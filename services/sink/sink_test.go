@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ type rig struct {
 	db        *warehouse.Warehouse
 	cfg       sink.Config
 	schemaID  int32
+	metrics   *prometheus.Registry
+	ready     *service.Readiness
 	stop      func() error
 	mayFail   bool // the sink is not expected to stop cleanly
 }
@@ -92,11 +95,12 @@ func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	host := service.NewHost(zaptest.NewLogger(r.t))
+	r.metrics, r.ready = prometheus.NewRegistry(), host.Ready
 	go func() {
 		done <- sink.Run(ctx, r.cfg, service.Platform{
 			Workspace: workspace.Config{Name: r.workspace, Currency: "EUR"},
 			Kafka:     r.kafka, Registry: r.registry, Log: zaptest.NewLogger(r.t).Named("sink"),
-			Metrics: prometheus.NewRegistry(), Ready: host.Ready,
+			Metrics: r.metrics, Ready: host.Ready,
 		})
 	}()
 	stopped := false
@@ -177,6 +181,27 @@ func poll(t testing.TB, done func() bool, matter func() string) {
 	t.Fatalf("after %s: %s", patience, matter())
 }
 
+// metric is the sum of a metric over those of its labels that contain the text.
+func (r *rig) metric(name, label string) float64 {
+	r.t.Helper()
+	families, err := r.metrics.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	sum := 0.0
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			if strings.Contains(fmt.Sprint(m.GetLabel()), label) {
+				sum += m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return sum
+}
+
 func node(n byte) uuid.UUID { return uuid.UUID{15: n} }
 
 // event is the smallest touchpoint the tables take.
@@ -186,7 +211,7 @@ func event(n byte, name string) *schemas.EnrichedTouchpoint {
 	t.MessageID = t.EventID.String()
 	t.Source, t.Channel, t.Type, t.Name = "web", "web", "track", name
 	t.OccurredAt = schemas.MillisOf(time.Date(2026, 3, 1, 10, 0, int(n), 0, time.UTC))
-	t.ReceivedAt = t.OccurredAt
+	t.ReceivedAt = schemas.MillisOf(time.Now()) // rows are kept for a time from here
 	t.Anchor, t.AnchorType, t.CustomerID = node(n), "anonymous_id", node(n)
 	t.Identifiers = []schemas.Identifier{{Type: "anonymous_id", Value: node(n).String()}}
 	return t

@@ -159,6 +159,10 @@ func TestCustomersFollowTheIdentityMap(t *testing.T) {
 	r.eventually("SELECT count() FROM customers WHERE workspace = %s", "3")
 	r.moved(2, node(account), node(card))
 	r.eventually("SELECT count() FROM customers WHERE workspace = %s", "2")
+	// A server refreshes the dictionary by itself as well, in its own time; the sink does it at once.
+	poll(t, func() bool { return r.metric("parcours_sink_identity_reloads_total", "done") >= 3 }, func() string {
+		return "the dictionary was not reloaded at the start and after each change"
+	})
 
 	r.golden("SELECT customer_id, events, channels, sources, anchors, known, orders, store_orders, remote_orders, stores, total, revenue, currency, first_seen, last_seen FROM customers WHERE workspace = %s ORDER BY events DESC", [][]string{
 		{node(account).String(), "6", "['store','web']", "['crm','pos','web']", "3", "true", "2", "1", "1", "['lyon']", "50", "40", "EUR", "2026-03-01 08:00:00.000", "2026-03-01 14:00:02.000"},
