@@ -25,7 +25,7 @@ type Command struct {
 
 	Target   string        `help:"http://host:port of a collector, or kafka://host:port?registry=http://host:port for Avro straight to Kafka." default:"http://127.0.0.1:8080"`
 	Keys     string        `help:"File of write keys, one \"source key\" a line; by default wk_dev_<source> as parcours up has them." placeholder:"FILE" type:"existingfile"`
-	Workers  int           `help:"Requests under way at once." default:"8"`
+	Workers  int           `help:"Requests under way at once." default:"32"`
 	Rate     float64       `help:"Events a second; 0 is as fast as the target answers." default:"0"`
 	Patience time.Duration `help:"How long a delivery is tried again while the target is overloaded or away." default:"2m"`
 	Truth    string        `help:"Write to FILE, as NDJSON, who is really who." placeholder:"FILE" type:"path"`

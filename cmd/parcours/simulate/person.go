@@ -141,10 +141,9 @@ func (s *Simulation) person(index int, p *person) {
 	if strings.HasSuffix(p.email, "@gmail.com") && d.chance(s.share(.25)) {
 		p.variant = gmailVariant(d, p.email)
 	}
-	p.phone = s.telephone(d, index, p.house.town.overseas)
+	p.phone = s.telephone(index, p.house.town.overseas)
 	if index > 7 && d.chance(s.share(.004)) { // a number given back by somebody and given out again
-		before := throw(s.cfg.Seed, forPerson, index-7, 1)
-		p.phone = s.telephone(before, index-7, s.household(index-7).town.overseas)
+		p.phone = s.telephone(index-7, s.household(index-7).town.overseas)
 	}
 	p.store = p.house.town.store
 	if p.store < 0 {
@@ -196,25 +195,24 @@ func gmailVariant(d *dice, address string) string {
 	return strings.ReplaceAll(local, ".", "") + "@gmail.com"
 }
 
-// telephone gives the national digits of a mobile number that no other index has, as far as the plan allows.
-func (s *Simulation) telephone(d *dice, index int, overseas string) string {
-	scrambled := int(mix(uint64(index)^mix(s.cfg.Seed)) % 10)
+// telephone gives the national digits of a mobile number that no other index has, as far as the plan allows: the last
+// digits are the index, mixed by a factor that shares no divisor with ten.
+func (s *Simulation) telephone(index int, overseas string) string {
+	const factor = 7_654_321
 	switch overseas {
 	case "971":
-		return fmt.Sprintf("0690%06d", (index*10+scrambled)%1_000_000)
+		return fmt.Sprintf("0690%06d", index*factor%1_000_000)
 	case "972":
-		return fmt.Sprintf("06964%05d", index%100_000)
+		return fmt.Sprintf("06964%05d", index*factor%100_000)
 	case "973":
-		return fmt.Sprintf("06942%05d", index%100_000)
+		return fmt.Sprintf("06942%05d", index*factor%100_000)
 	case "974":
-		return fmt.Sprintf("0692%06d", (index*10+scrambled)%1_000_000)
+		return fmt.Sprintf("0692%06d", index*factor%1_000_000)
 	case "976":
-		return fmt.Sprintf("06392%05d", index%100_000)
+		return fmt.Sprintf("06392%05d", index*factor%100_000)
 	}
-	if index%3 == 0 {
-		return fmt.Sprintf("076%07d", (index*7+scrambled%7)%10_000_000)
-	}
-	return fmt.Sprintf("06%d%07d", 1+index%2, (index*9+scrambled%9)%10_000_000)
+	prefix := [...]string{"061", "062", "066", "067", "068", "076", "077"}[mix(uint64(index)^s.cfg.Seed)%7]
+	return prefix + fmt.Sprintf("%07d", index*factor%10_000_000)
 }
 
 // holdings: account, loyalty card, bank card, newsletter, consent.

@@ -1,0 +1,2 @@
+SELECT message_id, customer_id
+FROM parcours.customer_events

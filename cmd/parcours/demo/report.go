@@ -1,0 +1,357 @@
+package demo
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/parcours-cdp/parcours/cmd/parcours/simulate"
+	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"golang.org/x/term"
+)
+
+//go:embed queries
+var queries embed.FS
+
+// Database answers queries; *warehouse.Warehouse is one.
+type Database interface {
+	Query(ctx context.Context, query string, args ...any) (warehouse.Table, error)
+}
+
+// Run is what was simulated: its sums and who is really who.
+type Run struct {
+	Config simulate.Config
+	Result simulate.Result
+	Truth  io.Reader
+}
+
+// Options say how the report is printed.
+type Options struct {
+	// SQL prints the query above each table.
+	SQL bool
+	// Output is table or json.
+	Output string
+	// Width is where tables end; 0 takes 100.
+	Width int
+	// Color is for terminals; Report turns it on for one unless NO_COLOR is set.
+	Color bool
+}
+
+// section is one table of the report.
+type section struct {
+	Name    string     `json:"name"`
+	Title   string     `json:"title"`
+	Says    string     `json:"says"`
+	SQL     string     `json:"sql,omitempty"`
+	Columns []string   `json:"columns"`
+	Rows    [][]string `json:"rows"`
+
+	columns []column
+	after   []string
+}
+
+// Report asks ClickHouse for the analysts' tables and prints them. The simulation must have been stored to its end.
+func Report(ctx context.Context, db Database, run Run, out io.Writer, opts Options) error {
+	r := reporter{db: db}
+	for _, ask := range []func(context.Context) error{
+		func(ctx context.Context) error { return r.pipeline(ctx, run) },
+		r.channelMix, r.bestCustomers, r.journey, r.topProducts, r.campaigns, r.rejected,
+		func(ctx context.Context) error { return r.identity(ctx, run.Truth) },
+	} {
+		if err := ask(ctx); err != nil {
+			return fmt.Errorf("demo report: %w", err)
+		}
+	}
+	if opts.Output == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(struct {
+			Sections []*section `json:"sections"`
+			Identity Quality    `json:"identity"`
+		}{r.sections, r.quality})
+	}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" {
+		opts.Color = true
+	}
+	if opts.Width == 0 {
+		opts.Width = 100
+	}
+	return write(out, r.sections, opts)
+}
+
+// reporter gathers the sections.
+type reporter struct {
+	db       Database
+	sections []*section
+	quality  Quality
+}
+
+func sqlOf(name string) (string, error) {
+	text, err := queries.ReadFile("queries/" + name + ".sql")
+	return strings.TrimSpace(string(text)), err
+}
+
+// table adds a section from a query whose columns are described in order.
+func (r *reporter) table(ctx context.Context, s *section, replace ...string) (*section, error) {
+	query, err := sqlOf(s.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.SQL = strings.NewReplacer(replace...).Replace(query)
+	answer, err := r.db.Query(ctx, s.SQL)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	if len(answer.Columns) != len(s.columns) {
+		return nil, fmt.Errorf("%s: %d columns came, %d are described", s.Name, len(answer.Columns), len(s.columns))
+	}
+	s.Columns, s.Rows = answer.Columns, answer.Rows
+	r.sections = append(r.sections, s)
+	return s, nil
+}
+
+func (r *reporter) pipeline(ctx context.Context, run Run) error {
+	query, err := sqlOf("pipeline")
+	if err != nil {
+		return err
+	}
+	answer, err := r.db.Query(ctx, query)
+	if err != nil {
+		return fmt.Errorf("pipeline: %w", err)
+	}
+	if len(answer.Rows) != 1 || len(answer.Rows[0]) != 6 {
+		return fmt.Errorf("pipeline: %d rows came, one was asked for", len(answer.Rows))
+	}
+	stored, distinct, rejected := number(answer.Rows[0][0]), number(answer.Rows[0][1]), number(answer.Rows[0][2])
+	res := run.Result
+	whole := func(n int64) string { return strconv.FormatInt(n, 10) }
+	missing := res.Acknowledged - distinct - rejected
+	s := &section{
+		Name: "pipeline", Title: "What went through",
+		Says: fmt.Sprintf("%d people, %d days from %s, sent over HTTP by browsers, apps, tills and back offices.", run.Config.Customers, run.Config.Days, run.Config.Start.Format("2 January 2006")),
+		SQL:  query, Columns: []string{"what", "events", "remark"}, columns: []column{{"", text}, {"events", count}, {"", text}},
+		Rows: [][]string{
+			{"sent", whole(res.Events), fmt.Sprintf("%s events/s, %s requests", grouped(whole(int64(res.EventsPerSecond()))), grouped(whole(res.Requests)))},
+			{"sent once more on purpose", whole(res.Repeats), "the same message ids: a client that did not hear the answer"},
+			{"acknowledged", whole(res.Acknowledged), verdict(res.Acknowledged == res.Events, "all of them", "not all of them")},
+			{"stored", whole(distinct), fmt.Sprintf("as %s customers with %s orders worth %s €", grouped(answer.Rows[0][3]), grouped(answer.Rows[0][4]), money.cell(answer.Rows[0][5]))},
+			{"stored twice", whole(stored - distinct), verdict(stored == distinct, "none", "each delivery is a row: count uniqExact(event_id)")},
+			{"rejected", whole(rejected), fmt.Sprintf("%s are wrong on purpose; see below why", grouped(whole(res.Wrong)))},
+			{"missing", whole(missing), verdict(missing == 0, "every acknowledged event is a row", "acknowledged events are no rows")},
+		},
+	}
+	r.sections = append(r.sections, s)
+	return nil
+}
+
+func verdict(good bool, yes, no string) string {
+	if good {
+		return yes
+	}
+	return "! " + no
+}
+
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return -1 // shows as a wrong count, which it is
+	}
+	return n
+}
+
+func (r *reporter) channelMix(ctx context.Context) error {
+	_, err := r.table(ctx, &section{
+		Name: "channel_mix", Title: "Channel mix",
+		Says: "Who buys where. Revenue is what was kept after refunds.",
+		columns: []column{
+			{"bought in", text},
+			{"customers", count},
+			{"orders", count},
+			{"revenue €", money},
+			{"average order €", money},
+			{"orders each", ratio},
+			{"each €", money},
+		},
+	})
+	return err
+}
+
+func (r *reporter) bestCustomers(ctx context.Context) error {
+	_, err := r.table(ctx, &section{
+		Name: "best_customers", Title: "Best customers",
+		Says: "Cookies, accounts, cards and addresses (identities) that turned out to be one customer.",
+		columns: []column{
+			{"customer", text},
+			{"spent €", money},
+			{"orders", count},
+			{"in store", count},
+			{"online", count},
+			{"identities", count},
+			{"seen on", text},
+		},
+	})
+	return err
+}
+
+func (r *reporter) journey(ctx context.Context) error {
+	query, err := sqlOf("choose_journey")
+	if err != nil {
+		return err
+	}
+	chosen, err := r.db.Query(ctx, query)
+	if err != nil {
+		return fmt.Errorf("choose_journey: %w", err)
+	}
+	if len(chosen.Rows) == 0 {
+		return nil // a population too small or too short to have such a customer
+	}
+	customer := chosen.Rows[0][0]
+	_, err = r.table(ctx, &section{
+		Name: "journey", Title: "One customer's journey, web and store",
+		Says: "Customer " + customer + ". What a visit showed (known by) may be a bare cookie: it is theirs all the same.",
+		columns: []column{
+			{"Paris time", text},
+			{"channel", text},
+			{"known by", text},
+			{"", hidden},
+			{"", hidden},
+			{"", hidden},
+			{"what", text},
+			{"amount €", money},
+		},
+	}, "{customer}", customer)
+	return err
+}
+
+func (r *reporter) topProducts(ctx context.Context) error {
+	_, err := r.table(ctx, &section{
+		Name: "top_products", Title: "Top products",
+		Says: "By revenue, web, app and tills together.",
+		columns: []column{
+			{"product", text},
+			{"category", text},
+			{"sold", count},
+			{"revenue €", money},
+			{"in store", percent},
+			{"customers", count},
+		},
+	})
+	return err
+}
+
+func (r *reporter) campaigns(ctx context.Context) error {
+	_, err := r.table(ctx, &section{
+		Name: "campaigns", Title: "Newsletters, and what they sold in shops as well",
+		Says: "Orders within two days of a click, online or at a till, by the same customer.",
+		columns: []column{
+			{"letter", text},
+			{"delivered", count},
+			{"opened", percent},
+			{"clicks", count},
+			{"orders online", count},
+			{"in store", count},
+			{"revenue €", money},
+		},
+	})
+	return err
+}
+
+func (r *reporter) rejected(ctx context.Context) error {
+	s, err := r.table(ctx, &section{
+		Name: "rejected", Title: "Rejected, and why",
+		Says: "Kept with their original bytes, to be repaired and replayed.",
+		columns: []column{
+			{"reason", text},
+			{"sent by", text},
+			{"field", text},
+			{"events", count},
+			{"what to do", hidden},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range s.Rows {
+		s.after = append(s.after, row[0]+": "+row[4])
+	}
+	return nil
+}
+
+// identity compares the customers found with who is really who.
+func (r *reporter) identity(ctx context.Context, in io.Reader) error {
+	truth, err := ReadTruth(in)
+	if err != nil {
+		return err
+	}
+	query, err := sqlOf("identity")
+	if err != nil {
+		return err
+	}
+	answer, err := r.db.Query(ctx, query)
+	if err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	customerOf := make(map[string]string, len(answer.Rows))
+	for _, row := range answer.Rows {
+		customerOf[row[0]] = row[1]
+	}
+	q := truth.Compare(customerOf)
+	r.quality = q
+	scores := func(name string, s Score) []string {
+		row := []string{name}
+		for _, v := range []float64{s.Precision, s.Recall, s.F1} {
+			row = append(row, hundredths(v))
+		}
+		return row
+	}
+	s := &section{
+		Name: "identity", Title: "Identity against the truth",
+		Says: fmt.Sprintf("%s people became %s customers, over %s events (crawlers left out).", grouped(strconv.Itoa(q.People)), grouped(strconv.Itoa(q.Customers)), grouped(strconv.Itoa(q.Events))),
+		SQL:  query, Columns: []string{"measure", "precision", "recall", "f1"},
+		columns: []column{{"", text}, {"precision", percent}, {"recall", percent}, {"F1", percent}},
+		Rows:    [][]string{scores("pairs of events", q.Pairwise), scores("B-cubed, event by event", q.BCubed)},
+		after: []string{
+			fmt.Sprintf("Of all pairs of events given to one customer, %s are one person's. Of all pairs of one person's events, %s were found; "+
+				"of those that some identifier connects, %s: the rest are visits and tickets that show nothing anybody could link. "+
+				"%s people are exactly one customer; %s customers hold more than one person.",
+				percent.cell(hundredths(q.Pairwise.Precision)), percent.cell(hundredths(q.Pairwise.Recall)), percent.cell(hundredths(q.WithinReach)),
+				grouped(strconv.Itoa(q.Whole)), grouped(strconv.Itoa(q.Mixed))),
+		},
+	}
+	r.sections = append(r.sections, s)
+	r.causes("identity_wrong", "Two people taken for one", "Pairs of events, by what joins the two.", q.Wrong)
+	r.causes("identity_missed", "One person left in parts", "Pairs of events, by what keeps them apart.", q.Missed)
+	return nil
+}
+
+func hundredths(v float64) string { return strconv.FormatFloat(v*100, 'f', 1, 64) }
+
+func (r *reporter) causes(name, title, says string, causes []Cause) {
+	total := int64(0)
+	for _, c := range causes {
+		total += c.Pairs
+	}
+	s := &section{Name: name, Title: title, Says: says, Columns: []string{"cause", "pairs", "share"}, Rows: [][]string{},
+		columns: []column{{"cause", text}, {"pairs", count}, {"share", percent}}}
+	rest := int64(0)
+	for _, c := range causes {
+		if c.Pairs*smallCause < total {
+			rest += c.Pairs
+			continue
+		}
+		s.Rows = append(s.Rows, []string{c.Name, strconv.FormatInt(c.Pairs, 10), hundredths(float64(c.Pairs) / float64(total))})
+	}
+	if rest > 0 {
+		s.Rows = append(s.Rows, []string{"all others", strconv.FormatInt(rest, 10), hundredths(float64(rest) / float64(total))})
+	}
+	r.sections = append(r.sections, s)
+}
+
+// smallCause is the part of the errors, one in so many, below which causes are told together.
+const smallCause = 1000

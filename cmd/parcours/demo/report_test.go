@@ -1,0 +1,187 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/parcours-cdp/parcours/cmd/parcours/simulate"
+	"github.com/parcours-cdp/parcours/cmd/parcours/up"
+	"github.com/parcours-cdp/parcours/embedded/enginetest"
+	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"go.uber.org/zap"
+)
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
+
+const patience = 90 * time.Second
+
+// pipeline runs everything on the tests' engine and returns where it is.
+func pipeline(t *testing.T) (up.Addresses, *warehouse.Warehouse) {
+	t.Helper()
+	engine := enginetest.Start(t)
+	cfg := up.DefaultConfig()
+	cfg.AutoPorts()
+	cfg.Embedded.DataDir, cfg.Embedded.Sync, cfg.Embedded.ClickHouse = t.TempDir(), false, false
+	cfg.Sink.ClickHouse.Addresses = []string{engine}
+	db, err := warehouse.Open(cfg.Sink.ClickHouse)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan up.Addresses, 1), make(chan error, 1)
+	go func() {
+		ended <- up.Run(ctx, cfg, up.Options{Log: zap.NewNop(), Ready: func(a up.Addresses) { ready <- a }})
+	}()
+	select {
+	case a := <-ready:
+		t.Cleanup(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("pipeline: %v", err)
+			}
+		})
+		return a, db
+	case err := <-ended:
+		cancel()
+		t.Fatalf("pipeline ended: %v", err)
+	case <-time.After(patience):
+		cancel()
+		t.Fatalf("pipeline was not ready after %s: %v", patience, <-ended)
+	}
+	return up.Addresses{}, nil
+}
+
+// waitStored polls until as many distinct events and rejections are rows.
+func waitStored(t *testing.T, db *warehouse.Warehouse, want int64) {
+	t.Helper()
+	query, err := sqlOf("pipeline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(patience)
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		answer, err := db.Query(t.Context(), query)
+		if err == nil && number(answer.Rows[0][1])+number(answer.Rows[0][2]) >= want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d events are not stored after %s: %v, %v", want, patience, answer.Rows, err)
+		}
+		<-ticker.C
+	}
+}
+
+// TestReportOfARealRun sends a small population through everything and reads what an analyst would.
+func TestReportOfARealRun(t *testing.T) {
+	a, db := pipeline(t)
+	s, err := simulate.New(simulate.Config{Seed: 7, Customers: 250, Days: 4, Trouble: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var truth bytes.Buffer
+	result, err := simulate.Send(t.Context(), s, simulate.Options{Target: "http://" + a.Collector, Truth: &truth, Workers: 32})
+	if err != nil || result.Err() != nil {
+		t.Fatal(err, result.Err())
+	}
+	waitStored(t, db, result.Acknowledged)
+	run := func() Run {
+		return Run{Config: s.Config(), Result: result, Truth: bytes.NewReader(truth.Bytes())}
+	}
+	var asJSON bytes.Buffer
+	if err := Report(t.Context(), db, run(), &asJSON, Options{Output: "json"}); err != nil {
+		t.Fatal(err)
+	}
+	var report struct {
+		Sections []section `json:"sections"`
+		Identity Quality   `json:"identity"`
+	}
+	if err := json.Unmarshal(asJSON.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string][][]string{}
+	for _, s := range report.Sections {
+		rows[s.Name] = s.Rows
+		if len(s.Rows) == 0 {
+			t.Errorf("%s has no rows", s.Name)
+		}
+	}
+	for _, row := range rows["pipeline"] {
+		if row[0] == "missing" && row[1] != "0" {
+			t.Errorf("%s acknowledged events are missing", row[1])
+		}
+	}
+	rejected := int64(0)
+	for _, row := range rows["rejected"] {
+		rejected += number(row[3])
+	}
+	if rejected != result.Wrong {
+		t.Errorf("%d events rejected, %d are wrong on purpose", rejected, result.Wrong)
+	}
+	if q := report.Identity; q.Lost != 0 || q.Pairwise.Precision < .9 || q.WithinReach < .95 || q.Pairwise.Recall < .5 {
+		t.Errorf("identity against the truth: %+v", q)
+	}
+	orders := int64(0)
+	for _, row := range rows["channel_mix"] {
+		orders += number(row[2])
+	}
+	if want := completed(s); orders != want {
+		t.Errorf("%d orders in the channel mix, %d were completed", orders, want)
+	}
+
+	var printed bytes.Buffer
+	if err := Report(t.Context(), db, run(), &printed, Options{SQL: false, Width: 100}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(printed.String(), "\n") {
+		if utf8.RuneCountInString(line) > 100 {
+			t.Errorf("line of %d: %s", utf8.RuneCountInString(line), line)
+		}
+	}
+	for _, want := range []string{"Channel mix", "web and store", "Best customers", "journey", "Rejected", "missing_identifier", "B-cubed"} {
+		if !strings.Contains(printed.String(), want) {
+			t.Errorf("the report does not say %q", want)
+		}
+	}
+	if strings.Contains(printed.String(), "SELECT") || strings.Contains(printed.String(), "\x1b") {
+		t.Error("the report shows SQL or colours nobody asked for")
+	}
+}
+
+// completed counts the orders that were really placed.
+func completed(s *simulate.Simulation) int64 {
+	orders := map[string]bool{}
+	for d := range s.Deliveries() {
+		for _, e := range d.Events {
+			if e.Name == "Order Completed" && e.Wrong == "" {
+				orders[e.Commerce.OrderID] = true
+			}
+		}
+	}
+	return int64(len(orders))
+}
+
+// TestReportSaysWhichQueryFailed: an operator's error names the table it was for.
+func TestReportSaysWhichQueryFailed(t *testing.T) {
+	err := Report(t.Context(), broken{}, Run{Truth: strings.NewReader("")}, &bytes.Buffer{}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "pipeline") {
+		t.Errorf("error %v, want one that names the table", err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Query(context.Context, string, ...any) (warehouse.Table, error) {
+	return warehouse.Table{}, context.DeadlineExceeded
+}
