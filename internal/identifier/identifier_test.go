@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -213,6 +214,11 @@ func TestAnchor(t *testing.T) {
 	f("anonymous_id", "c1", id("anonymous_id", "c1"), id("phone", "01 40 20 50 50"), id("email", "contact@mairie.fr"))
 	f("phone", "01 40 20 50 50", id("phone", "01 40 20 50 50"), id("email", "nul"))
 	f("till_record", "s1/r1/77", id("till_record", "s1/r1/77"), id("shoe_size", "43"))
+	smaller := "c1"
+	if one, two := must(t, ids, "anonymous_id", "c1"), must(t, ids, "anonymous_id", "c2"); bytes.Compare(two[:], one[:]) < 0 {
+		smaller = "c2"
+	}
+	f("anonymous_id", smaller, id("anonymous_id", "c1"), id("anonymous_id", "c2"))
 	f("", "", id("user_id", "undefined"), id("email", "null"), id("shoe_size", "43"))
 	f("", "")
 }
@@ -344,6 +350,25 @@ func FuzzNormalise(f *testing.F) {
 	f.Fuzz(func(t *testing.T, typ uint8, raw string) {
 		checkIdempotent(t, ids, types[int(typ)%len(types)], raw)
 	})
+}
+
+// Values are windows on fetch buffers that are written anew: the cache may not keep them.
+func TestCacheKeepsNoWindowOnABuffer(t *testing.T) {
+	cached, cfg := open(t, golden()), golden()
+	cfg.PhoneCache = 0
+	parsed := open(t, cfg)
+	buffer := []byte("06 12 34 00 00")
+	window := unsafe.String(&buffer[0], len(buffer))
+	spell := func(i int) string { return fmt.Sprintf("06 12 34 %02d %02d", i/100+10, i%100) }
+	for i := range 1000 {
+		copy(buffer, spell(i))
+		must(t, cached, "phone", window)
+	}
+	for i := range 1000 {
+		if must(t, cached, "phone", spell(i)) != must(t, parsed, "phone", spell(i)) {
+			t.Fatalf("%s is another number's node", spell(i))
+		}
+	}
 }
 
 func TestHotPathAllocatesNothing(t *testing.T) {
