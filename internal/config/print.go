@@ -9,6 +9,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// inList is the prefix of keys inside of a list, which no environment variable reaches.
+const inList = "[]."
+
 const redacted = "[set, not shown]"
 
 // Print renders the sections as YAML in the order of their structs, secrets redacted, each leaf with the
@@ -41,7 +44,7 @@ func node(value reflect.Value, prefix string) *yaml.Node {
 			sequence.Style = yaml.FlowStyle
 		}
 		for i := range value.Len() {
-			sequence.Content = append(sequence.Content, node(value.Index(i), ""))
+			sequence.Content = append(sequence.Content, node(value.Index(i), inList))
 		}
 		return sequence
 	}
@@ -80,7 +83,7 @@ func addFields(mapping *yaml.Node, value reflect.Value, prefix string) {
 			}
 		}
 		kind := value.Field(i).Kind()
-		if prefix != "" && kind != reflect.Struct && kind != reflect.Map && child.Kind == yaml.ScalarNode {
+		if !strings.HasPrefix(prefix, inList) && kind != reflect.Struct && kind != reflect.Map && child.Kind == yaml.ScalarNode {
 			child.LineComment = key{path: path}.env()
 		}
 		mapping.Content = append(mapping.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, child)
