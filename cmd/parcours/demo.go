@@ -42,7 +42,6 @@ func (c demoCommand) Run(ctx context.Context, g globals, std streams) (err error
 		}
 		defer os.RemoveAll(dir)
 		cfg.Embedded.DataDir = dir
-		cfg.Embedded.Sync = false // nothing here has to outlive a power cut
 	}
 	if err := cfg.Validate(); err != nil {
 		return err
