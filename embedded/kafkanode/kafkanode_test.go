@@ -1,12 +1,14 @@
 package kafkanode_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/parcours-cdp/parcours/embedded/backend"
 	"github.com/parcours-cdp/parcours/embedded/kafkanode"
@@ -60,7 +62,9 @@ func TestStartReturnsTheNodesLastWords(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "log", "meta.properties"), []byte("version=none\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := kafkanode.Start(t.Context(), kafkanode.Config{Jars: locate(t), DataDir: dir, Listen: "127.0.0.1:0"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := kafkanode.Start(ctx, kafkanode.Config{Jars: locate(t), DataDir: dir, Listen: "127.0.0.1:0", StartTimeout: time.Hour})
 	if err == nil || !strings.Contains(err.Error(), "meta.properties") {
 		t.Fatalf("want an error that names the broken file: %v", err)
 	}
