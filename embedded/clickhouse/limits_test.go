@@ -55,7 +55,8 @@ func TestBodyIsBoundedAfterDecompression(t *testing.T) {
 	}
 	insert := values("query", "INSERT INTO x FORMAT TSV")
 	wantError(t, ask(t, "POST", addr, insert, bomb.String(), "Content-Encoding", "gzip"), 413, "229", "limit")
-	wantError(t, ask(t, "POST", addr, insert, strings.Repeat("line\n", 1<<20)), 413, "229", "limit")
+	// Only a little too long: a server may break off what comes long after its answer.
+	wantError(t, ask(t, "POST", addr, insert, strings.Repeat("line\n", (1<<20)/5+1000)), 413, "229", "limit")
 	if got := enginetest.Exec(t, addr, "SELECT count() FROM x"); got != "0" {
 		t.Errorf("%s rows of refused bodies", got)
 	}
@@ -76,9 +77,10 @@ func TestSessionEndsWithItsTimeout(t *testing.T) {
 		t.Fatalf("after %s: %d %s", time.Since(begun), a.status, a.body)
 	}
 	eventually(t, "the session ends", func() bool {
-		if time.Since(begun) < time.Second {
+		if time.Since(begun) < 1500*time.Millisecond {
 			return false // Asking would prolong it.
 		}
+		begun = time.Now()
 		return ask(t, "POST", addr, session, "SELECT 1").header.Get("X-ClickHouse-Exception-Code") == "372"
 	})
 	wantError(t, ask(t, "POST", addr, values("session_id", "x", "session_timeout", "999999"), "SELECT 1"), 500, "374", "999999")
