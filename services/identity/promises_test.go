@@ -3,6 +3,7 @@ package identity_test
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -126,4 +127,26 @@ func TestCleanStopLosesAndRepeatsNothing(t *testing.T) {
 			t.Errorf("%s came out %d times", message, counts[message])
 		}
 	}
+}
+
+// When Run returns, clean or not, nothing of it is left running.
+func TestRunLeavesNoGoroutine(t *testing.T) {
+	w := newWorld(t)
+	w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")))
+	i := w.start()
+	w.untilEvents(1)
+	w.untilPublished()
+	if !working() {
+		t.Fatal("no goroutine of the service is seen while it works: this test looks for the wrong thing")
+	}
+	i.stop()
+	if working() {
+		t.Error("goroutines of the service outlive Run")
+	}
+}
+
+// working tells whether any goroutine is in this service's code.
+func working() bool {
+	stacks := make([]byte, 4<<20)
+	return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "parcours/services/identity.(*")
 }
