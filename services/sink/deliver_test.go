@@ -213,8 +213,8 @@ func TestPoisonGoesToQuarantine(t *testing.T) {
 	r.run()
 	broken := event(3, "Broken JSON")
 	broken.Properties = `{"size": 12`
-	clear := event(4, "Clear identifier")
-	clear.Identifiers[0].Value = "someone@example.com"
+	unhashed := event(4, "Clear identifier")
+	unhashed.Identifiers[0].Value = "someone@example.com"
 	late := event(5, "Out of range")
 	late.Calendar = schemas.Some(schemas.Calendar{Hour: 25, Weekday: 1})
 	torn := r.record(event(6, "Torn"))
@@ -224,7 +224,7 @@ func TestPoisonGoesToQuarantine(t *testing.T) {
 	bare := &stream.Record{Topic: stream.Enriched, Key: []byte(r.workspace), Value: []byte(r.workspace)}
 
 	poison := r.record(broken)
-	records := []*stream.Record{r.record(event(1, "Good")), poison, r.record(clear), r.record(event(2, "Good")), r.record(late), torn, unknown, bare}
+	records := []*stream.Record{r.record(event(1, "Good")), poison, r.record(unhashed), r.record(event(2, "Good")), r.record(late), torn, unknown, bare}
 	for n := range byte(20) {
 		records = append(records, r.record(event(n, "Good")))
 	}

@@ -40,7 +40,7 @@ func (l *mapRows) load(_ context.Context, records []*stream.Record, _ *rows, rej
 		}
 		row, err := identitymap.Parse(record.Key, record.Value)
 		if err != nil {
-			reject(record, fault{reason: reasonUndecodable, detail: err.Error()})
+			reject(record, *undecodable(err))
 			continue
 		}
 		l.row, l.reason, l.lineage = row, row.Reason.String(), lineageOf(record, 0)

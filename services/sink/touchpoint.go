@@ -23,6 +23,8 @@ const (
 // fault is why a record makes no row.
 type fault struct{ reason, field, detail string }
 
+func undecodable(err error) *fault { return &fault{reason: reasonUndecodable, detail: err.Error()} }
+
 // touchpoint is the record in hand, with what the tables want and the record does not have.
 type touchpoint struct {
 	schemas.EnrichedTouchpoint
@@ -89,7 +91,7 @@ func (l *touchpoints) load(ctx context.Context, records []*stream.Record, only *
 func (l *touchpoints) read(ctx context.Context, record *stream.Record) (*fault, error) {
 	id, body, err := schemas.SplitHeader(record.Value)
 	if err != nil {
-		return &fault{reason: reasonUndecodable, detail: err.Error()}, nil
+		return undecodable(err), nil
 	}
 	if l.decoder == nil || id != l.decoderID {
 		decoder, err := l.registry.Decoder(ctx, id)
@@ -99,13 +101,13 @@ func (l *touchpoints) read(ctx context.Context, record *stream.Record) (*fault, 
 		case ctx.Err() != nil, registry.IsUnavailable(err):
 			return nil, fmt.Errorf("find schema of %s/%d/%d: %w", record.Topic, record.Partition, record.Offset, err)
 		default:
-			return &fault{reason: reasonUndecodable, detail: err.Error()}, nil
+			return undecodable(err), nil
 		}
 	}
 	if err := l.decoder.Decode(body, &l.t.EnrichedTouchpoint); err != nil {
 		// The memory holds halves of the record now.
 		l.t.EnrichedTouchpoint = schemas.EnrichedTouchpoint{}
-		return &fault{reason: reasonUndecodable, detail: err.Error()}, nil
+		return undecodable(err), nil
 	}
 	if wrong := l.t.check(); wrong != nil {
 		return wrong, nil
