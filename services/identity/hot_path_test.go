@@ -224,6 +224,9 @@ func BenchmarkHandle(b *testing.B) {
 
 // A known event costs one allocation for the text of its nodes, and the bookkeeping of a batch little.
 func TestHotPathAllocations(t *testing.T) {
+	if underRace {
+		t.Skip("allocations are not counted under the race detector")
+	}
 	s := newBench(t)
 	const size = 2_000
 	known := touchpoints(t, s.registry, 0, size, 0)

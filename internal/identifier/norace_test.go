@@ -1,0 +1,5 @@
+//go:build !race
+
+package identifier_test
+
+const underRace = false
