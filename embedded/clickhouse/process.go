@@ -42,7 +42,7 @@ func launch(cmd *exec.Cmd, log *zap.Logger) (*process, error) {
 		return nil, fmt.Errorf("start engine process: %w", err)
 	}
 	cmd.Stdout, cmd.Stderr = write, write
-	dieWithParent(cmd)
+	apart(cmd)
 	p := &process{cmd: cmd, alive: stdin, exited: make(chan struct{})}
 	started := make(chan error)
 	go func() {

@@ -5,7 +5,8 @@ import (
 	"syscall"
 )
 
-// dieWithParent asks the kernel to kill the child when the thread that starts it is gone.
-func dieWithParent(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+// apart puts the child into a process group of its own, so that Ctrl-C on a terminal reaches the parent alone, which
+// stops the child last; and asks the kernel to kill the child when the thread that starts it is gone.
+func apart(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

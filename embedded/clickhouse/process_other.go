@@ -1,8 +1,14 @@
-//go:build !linux
+//go:build unix && !linux
 
 package clickhouse
 
-import "os/exec"
+import (
+	"os/exec"
+	"syscall"
+)
 
-// dieWithParent does nothing where the kernel has no such service: the pipe on standard input does the work.
-func dieWithParent(*exec.Cmd) {}
+// apart puts the child into a process group of its own, so that Ctrl-C on a terminal reaches the parent alone, which
+// stops the child last. The pipe on standard input ends the child with its parent.
+func apart(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+}
