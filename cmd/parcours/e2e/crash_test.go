@@ -78,6 +78,7 @@ func launch(t *testing.T, dataDir string, flags ...string) *process {
 	args := append([]string{"up", "--data-dir", dataDir, "--ports", "auto", "--addr-file", addresses}, flags...)
 	p := &process{command: exec.Command(program(t), args...), output: &lockedBuffer{}, exited: make(chan error, 1)}
 	p.command.Stdout, p.command.Stderr = p.output, p.output
+	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -102,10 +103,15 @@ func launch(t *testing.T, dataDir string, flags ...string) *process {
 	return p
 }
 
-// end sends a signal and waits for the exit.
+// end sends a signal to the process, or what Ctrl-C on a terminal and a service manager send to all of its group, and
+// waits for the exit.
 func (p *process) end(t *testing.T, signal syscall.Signal) error {
 	t.Helper()
-	if err := p.command.Process.Signal(signal); err != nil {
+	to := p.command.Process.Pid
+	if signal != syscall.SIGKILL {
+		to = -to
+	}
+	if err := syscall.Kill(to, signal); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -190,6 +196,9 @@ func endInMidLoad(t *testing.T, signal syscall.Signal) {
 		return fmt.Sprintf("%d of %d acknowledged events are not in ClickHouse, for example %v", len(lost), len(want), lost[:min(5, len(lost))]), len(lost) == 0
 	})
 	t.Logf("%d events acknowledged, all there after %v; %s rows", len(want), signal, query(t, db, "SELECT count() FROM parcours.events"))
+	if strings.Contains(first.output.String(), "engine died") {
+		t.Errorf("the engine ended before the services that write to it:\n%s", first.output)
+	}
 	if err := second.end(t, syscall.SIGTERM); err != nil {
 		t.Errorf("SIGTERM at rest ended parcours up with %v\n%s", err, second.output)
 	}
