@@ -33,10 +33,9 @@ type bodies struct {
 }
 
 func openBodies(limits Limits) (*bodies, error) {
-	// What is written is bound by the capacity that it is given; the larger bound is for the window that
-	// a frame may announce, which costs nothing.
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true),
-		zstd.WithDecoderMaxMemory(max(maxZstdWindow, uint64(limits.BodyBytes)+1)))
+	// Output and window are bound together, and every decoder has to take windows of 8 MiB: a bomb may come
+	// to that much before it is refused, in as many decoders as there are processors.
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxZstdWindow))
 	if err != nil {
 		return nil, fmt.Errorf("open zstd decoder: %w", err)
 	}
@@ -170,19 +169,12 @@ func (b *bodies) gunzip(wire []byte, m *memory, into []byte) ([]byte, error) {
 }
 
 func (b *bodies) unzstd(wire []byte, m *memory, into []byte) ([]byte, error) {
-	limit := b.limits.BodyBytes
-	if err := m.grow(limit); err != nil {
-		return into, err
-	}
-	if cap(into) <= limit {
-		into = make([]byte, 0, limit+1)
-	}
-	into, err := b.zstd.DecodeAll(wire, into[:0:limit+1])
+	decoded, err := b.zstd.DecodeAll(wire, into)
 	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded), len(into) > limit:
-		return into, errBodyTooLarge
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), len(decoded) > b.limits.BodyBytes:
+		return into, errBodyTooLarge // without what it grew to
 	case err != nil:
 		return into, errEncodingInvalid
 	}
-	return into, nil
+	return decoded, m.grow(len(decoded))
 }

@@ -63,24 +63,36 @@ func truth[T any](at func(*T) *schemas.Optional[bool]) field[T] { return field[T
 
 const maxFolded = 40
 
+// foldedByte is what becomes of each byte of a key: a small letter, or 0 for a separator, which is left out.
+var foldedByte = func() (table [256]byte) {
+	for c := range table {
+		table[c] = byte(c)
+	}
+	for c := 'A'; c <= 'Z'; c++ {
+		table[c] = byte(c - 'A' + 'a')
+	}
+	table['_'], table['-'], table[' '] = 0, 0, 0
+	return table
+}()
+
 // fold writes a key in small letters without separators; keys that are longer than any we know fold to
 // nothing.
-func fold(key string, into *[maxFolded]byte) []byte {
-	folded := into[:0]
+func fold(key string, into *[maxFolded + 1]byte) []byte {
+	n := 0
 	for i := 0; i < len(key); i++ {
-		c := key[i]
-		switch {
-		case c == '_' || c == '-' || c == ' ':
-			continue
-		case c >= 'A' && c <= 'Z':
-			c += 'a' - 'A'
-		}
-		if len(folded) == maxFolded {
+		if n > maxFolded {
 			return nil
 		}
-		folded = append(folded, c)
+		c := foldedByte[key[i]]
+		into[n] = c
+		if c != 0 {
+			n++
+		}
 	}
-	return folded
+	if n > maxFolded {
+		return nil
+	}
+	return into[:n]
 }
 
 // outcome is what became of a member that a typed field was found for.
@@ -100,7 +112,7 @@ func (f *fields[T]) lift(object jsonindex.Value, into *T, strict bool) (took boo
 		if m.Lifted() {
 			continue
 		}
-		var buf [maxFolded]byte
+		var buf [maxFolded + 1]byte
 		found, why := f.take(fold(m.Key(), &buf), m, into)
 		if why != "" && strict {
 			return took, m, why

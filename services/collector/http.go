@@ -2,6 +2,7 @@ package collector
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -96,8 +97,18 @@ func (c *collector) post(r *http.Request, target endpoint) answer {
 	case target.drops:
 		return c.drop(r)
 	}
-	return c.ingest(r, target)
+	told := c.ingest(r, target)
+	switch told.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests:
+		// A client that still writes when the connection closes never reads the answer, takes it for a
+		// broken network, and sends it all again.
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrained) // whatever it fails with, there is an answer to give
+	}
+	return told
 }
+
+// maxDrained is how much of a refused body is read, so that its sender learns of the refusal.
+const maxDrained = 4 << 20
 
 func (c *collector) get(r *http.Request, answer func() answer) answer {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

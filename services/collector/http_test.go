@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/parcours-cdp/parcours/internal/stream"
 )
 
 const goodEvent = `{"type":"track","event":"X","userId":"u","messageId":"m"}`
@@ -371,5 +373,54 @@ func TestKeyIsTheAnchor(t *testing.T) {
 	cookie, _ := d.identifiers.Node("anonymous_id", "a")
 	if asJSON(t, keys) != asJSON(t, []string{user.String(), user.String(), cookie.String()}) {
 		t.Errorf("keys %v, want %s twice and %s", keys, user, cookie)
+	}
+}
+
+// After a produce that failed Kafka may still read the records: nothing else may be written over them.
+func TestRecordsOfAFailedProduceStayAsTheyAre(t *testing.T) {
+	d := newDirect(t, nil)
+	keep := d.produce
+	var held []*stream.Record
+	d.produce = func(_ context.Context, records ...*stream.Record) error {
+		held = records
+		return errors.New("no answer in time")
+	}
+	d.do(http.MethodPost, "/v1/track", goodEvent, "Key", "wk_dev_web")
+	value, key := string(held[0].Value), string(held[0].Key)
+	d.produce = keep
+	for range 20 {
+		d.do(http.MethodPost, "/v1/track", strings.ReplaceAll(goodEvent, "u", "other"), "Key", "wk_dev_web")
+		d.do(http.MethodPost, "/v1/batch", `{"batch":[{"type":"page","userId":"v"}]}`, "Key", "wk_dev_app")
+	}
+	if string(held[0].Value) != value || string(held[0].Key) != key {
+		t.Error("a later request wrote over the records")
+	}
+}
+
+func TestStreamedZstd(t *testing.T) {
+	d := newDirect(t, nil)
+	streamed := func(text string) string {
+		var out bytes.Buffer
+		w, err := zstd.NewWriter(&out, zstd.WithWindowSize(8<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 { // in pieces, so that the frame does not say how long it is
+			if _, err := w.Write([]byte(text[:len(text)/100])); err != nil {
+				t.Fatal(err)
+			}
+			text = text[len(text)/100:] + text[:len(text)/100]
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	body := `{"event":"X","userId":"u"}`
+	body += strings.Repeat(" ", 100*len(body)-len(body))
+	for text, want := range map[string]int{body: 200, strings.Repeat(" ", 1<<20): 413} {
+		if w := d.do(http.MethodPost, "/v1/track", streamed(text), "Key", "wk_dev_web", "Content-Encoding", "zstd"); w.Code != want {
+			t.Errorf("%d bytes: %d %s, want %d", len(text), w.Code, w.Body, want)
+		}
 	}
 }

@@ -77,7 +77,7 @@ func (d *draft) liftPerson(object jsonindex.Value, known *fields[schemas.Person]
 		if m.Lifted() {
 			continue
 		}
-		var buf [maxFolded]byte
+		var buf [maxFolded + 1]byte
 		folded := fold(m.Key(), &buf)
 		if typed, ok := known.at(folded); ok {
 			d.liftContact(folded, m, typed)

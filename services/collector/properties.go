@@ -16,7 +16,7 @@ func (d *draft) liftProperties(properties jsonindex.Value, event knownEvent) {
 		t.Commerce.Value.Items = append(t.Commerce.Value.Items, schemas.Item{})
 	}
 	for m := properties.Members(); m.More(); m = m.Next() {
-		var buf [maxFolded]byte
+		var buf [maxFolded + 1]byte
 		folded := fold(m.Key(), &buf)
 		if typed, ok := contactFields.at(folded); ok {
 			d.liftContact(folded, m, typed)
