@@ -82,7 +82,11 @@ func Report(ctx context.Context, db Database, run Run, out io.Writer, opts Optio
 	if opts.Width == 0 {
 		opts.Width = 100
 	}
-	return write(out, r.sections, opts)
+	if err := write(out, r.sections, opts); err != nil || opts.SQL {
+		return err
+	}
+	_, err := io.WriteString(out, "parcours demo --sql prints the query of each table; --stay keeps everything up for your own.\n")
+	return err
 }
 
 // reporter gathers the sections.
@@ -219,6 +223,8 @@ func (r *reporter) journey(ctx context.Context) error {
 			{"Paris time", text},
 			{"channel", text},
 			{"known by", text},
+			{"", hidden},
+			{"", hidden},
 			{"", hidden},
 			{"", hidden},
 			{"", hidden},

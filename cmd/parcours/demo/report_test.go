@@ -141,14 +141,18 @@ func TestReportOfARealRun(t *testing.T) {
 	}
 
 	var printed bytes.Buffer
-	if err := Report(t.Context(), db, run(), &printed, Options{SQL: false, Width: 100}); err != nil {
+	if err := Report(t.Context(), db, run(), &printed, Options{SQL: true}); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range strings.Split(printed.String(), "\n") {
-		if utf8.RuneCountInString(line) > 100 {
-			t.Errorf("line of %d: %s", utf8.RuneCountInString(line), line)
-		}
+	if n := strings.Count(printed.String(), "SELECT\n") + strings.Count(printed.String(), "SELECT "); n < len(report.Sections)-2 {
+		t.Errorf("--sql shows %d queries for %d tables", n, len(report.Sections))
 	}
+	within(t, printed.String())
+	printed.Reset()
+	if err := Report(t.Context(), db, run(), &printed, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	within(t, printed.String())
 	for _, want := range []string{"Channel mix", "web and store", "Best customers", "journey", "Rejected", "missing_identifier", "B-cubed"} {
 		if !strings.Contains(printed.String(), want) {
 			t.Errorf("the report does not say %q", want)
@@ -156,6 +160,16 @@ func TestReportOfARealRun(t *testing.T) {
 	}
 	if strings.Contains(printed.String(), "SELECT") || strings.Contains(printed.String(), "\x1b") {
 		t.Error("the report shows SQL or colours nobody asked for")
+	}
+}
+
+// within holds what is printed to a terminal of a hundred columns.
+func within(t *testing.T, printed string) {
+	t.Helper()
+	for _, line := range strings.Split(printed, "\n") {
+		if n := utf8.RuneCountInString(line); n > 100 {
+			t.Errorf("line of %d: %s", n, line)
+		}
 	}
 }
 

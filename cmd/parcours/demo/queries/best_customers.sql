@@ -5,7 +5,7 @@ SELECT
     store_orders AS in_store,
     remote_orders AS online,
     anchors AS identities,
-    arrayStringConcat(arrayFilter(channel -> channel NOT IN ('crm', 'server'), channels), ', ') AS seen_on
+    arrayStringConcat(arrayFilter(c -> c NOT IN ('crm', 'server'), channels), ', ') AS seen_on
 FROM parcours.customers
 WHERE known
 ORDER BY total DESC, customer_id
