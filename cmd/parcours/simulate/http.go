@@ -146,15 +146,15 @@ func (h *httpCarrier) request(ctx context.Context, d *Delivery, attempt int) (*h
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	request.SetBasicAuth(key, "")
-	context := d.Events[0].Context
+	of := d.Events[0].Context
 	if d.Browser() {
 		request.Header.Set("Content-Type", "text/plain")
 		request.Header.Set("Origin", site)
 		request.Header.Set("Referer", site+"/")
-		request.Header.Set("User-Agent", context.UserAgent)
+		request.Header.Set("User-Agent", of.UserAgent)
 	} else {
 		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("User-Agent", cmp.Or(context.UserAgent, context.Library+"/"+context.LibraryVersion))
+		request.Header.Set("User-Agent", cmp.Or(of.UserAgent, of.Library+"/"+of.LibraryVersion))
 	}
 	if d.Packed() {
 		request.Header.Set("Content-Encoding", "gzip")

@@ -72,7 +72,8 @@ func (f *fakeCollector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := f.script(f.requests, r)
 	switch {
 	case status == 0:
-		panic(http.ErrAbortHandler)
+		f.hangUp(w)
+		return
 	case status == http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 	case status < 300:
@@ -81,6 +82,17 @@ func (f *fakeCollector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.WriteHeader(status)
+}
+
+// hangUp closes the connection without an answer.
+func (f *fakeCollector) hangUp(w http.ResponseWriter) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		err = connection.Close()
+	}
+	if err != nil {
+		f.t.Errorf("hang up: %v", err)
+	}
 }
 
 // read takes a request apart with nothing but the standard library.
