@@ -50,9 +50,15 @@ func (b *Block) EndRow() { b.rows++ }
 // Rows is how many rows there are.
 func (b *Block) Rows() int { return b.rows }
 
+// keptBody is how large an encoded block may be to be kept for the next: a larger one costs little to make anew.
+const keptBody = 1 << 20
+
 // Reset empties the block.
 func (b *Block) Reset() {
 	b.rows = 0
+	if cap(b.body) > keptBody {
+		b.body = nil
+	}
 	for _, column := range b.columns {
 		column.reset()
 	}

@@ -172,7 +172,7 @@ func plain(v any) any {
 
 // Words change the width of their keys as the dictionary grows.
 func TestWordsOfEveryWidth(t *testing.T) {
-	for _, n := range []int{1, 255, 256, 65_535, 65_536} {
+	for _, n := range []int{1, 256, 257, 65_536, 65_537} {
 		b := NewBlock("words")
 		words := Add(b, "word", NewWords())
 		for i := range n {

@@ -47,7 +47,13 @@ func (s *sink) deliverAll(ctx context.Context, all loaders, batch []stream.Range
 	for _, r := range batch {
 		l := <-all
 		group.Go(func() error {
-			defer func() { all <- l }()
+			defer func() {
+				// Rows alias the fetched records: a loader at rest must not hold them.
+				for _, table := range l.tables() {
+					table.block.Reset()
+				}
+				all <- l
+			}()
 			return s.deliver(ctx, l, r)
 		})
 	}
@@ -70,9 +76,6 @@ func (s *sink) deliver(ctx context.Context, l loader, r stream.Range) error {
 	reject := func(record *stream.Record, f fault) {
 		s.metrics.quarantined.WithLabelValues(f.reason).Inc()
 		rejected = append(rejected, s.quarantine.FromRecord(record, f.reason, f.field, f.detail))
-	}
-	for _, table := range l.tables() {
-		table.block.Reset()
 	}
 	if err := l.load(ctx, r.Records, nil, reject); err != nil { // 1
 		return err
