@@ -97,6 +97,7 @@ func decode(k *koanf.Koanf, section Section) error {
 			duration,
 			mapstructure.StringToSliceHookFunc(","),
 			mapstructure.TextUnmarshallerHookFunc(),
+			replaceList,
 		),
 	}
 	if err := k.UnmarshalWithConf(section.Name, section.Into, koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: decoder}); err != nil {
@@ -116,6 +117,15 @@ func duration(_, to reflect.Type, value any) (any, error) {
 		return nil, fmt.Errorf("%q is no duration: write it as 500ms, 5s or 2h", text)
 	}
 	return d, nil
+}
+
+// replaceList empties a list before it is decoded into: without it, fields that an element leaves out
+// would be those of the default that stood in its place.
+func replaceList(from, to reflect.Value) (any, error) {
+	if to.Kind() == reflect.Slice && to.CanSet() {
+		to.SetZero()
+	}
+	return from.Interface(), nil
 }
 
 // keys are the dotted keys of a configuration struct, in its order.
