@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
+	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/registry/registrytest"
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
@@ -215,6 +216,29 @@ func checkRejected(t *testing.T, records []*stream.Record, book *ledgerBook) {
 	}
 	if len(reasons) != wrong {
 		t.Errorf("%d events rejected, %d are wrong on purpose", len(reasons), wrong)
+	}
+}
+
+// TestTicketWithAMadeUpAddress: what a cashier types to be rid of the question does not lose the sale.
+func TestTicketWithAMadeUpAddress(t *testing.T) {
+	ws := workspace.DefaultConfig()
+	ws.HashKey = testKey
+	ids, err := identifier.New(identifier.DefaultConfig(), ws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &kafkaCarrier{counters: &counters{}, make: touchpoints{ids: ids, workspace: "default"}}
+	e := &Event{MessageID: "LIL01/01/1", Source: POS, Type: "track", Name: "Order Completed", Context: &Context{},
+		Commerce: &Commerce{Receipt: &Receipt{Store: "LIL01", Register: "01", Number: "1", Email: "test@test.fr"}}}
+	if err := k.add(e); err != nil || len(k.refs) != 1 {
+		t.Fatalf("%d records, %v", len(k.refs), err)
+	}
+	want, reason := ids.Node(identifier.TillRecord, "LIL01/01/1")
+	if got := string(k.refs[0].Key); got != want.String() || reason != "" {
+		t.Errorf("key %s, want that of the ticket %s %s", got, want, reason)
+	}
+	if err := k.add(&Event{MessageID: "nobody", Type: "track", Context: &Context{}}); err == nil {
+		t.Error("an event of nobody was sent")
 	}
 }
 
