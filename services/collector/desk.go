@@ -181,6 +181,10 @@ func (d *desk) mapOne(r *segmentRequest, e segmentEvent) {
 		return
 	}
 	node, _, ok := d.identifiers.Anchor(d.draft.touchpoint.Identifiers)
+	if !ok && d.draft.identifyTicket() {
+		// A made-up address typed at a till: the sale counts, and nobody's mailbox becomes a customer.
+		node, _, ok = d.identifiers.Anchor(d.draft.touchpoint.Identifiers)
+	}
 	if !ok {
 		d.reject(e, Rejection{Reason: ReasonUnusableIdentifier, Field: "userId"})
 		return

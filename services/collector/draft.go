@@ -115,12 +115,20 @@ func (d *draft) identify(typ, value string) {
 
 // identifyTill makes the ticket the identifier of an event that has no other: a purchase nobody signed.
 func (d *draft) identifyTill() {
+	if len(d.touchpoint.Identifiers) == 0 {
+		d.identifyTicket()
+	}
+}
+
+// identifyTicket adds the ticket as an identifier, when the event has one.
+func (d *draft) identifyTicket() bool {
 	store := &d.touchpoint.Context.Store
-	if len(d.touchpoint.Identifiers) > 0 || store.StoreID == "" || store.ReceiptID == "" {
-		return
+	if store.StoreID == "" || store.ReceiptID == "" {
+		return false
 	}
 	d.till = append(append(append(append(append(d.till, store.StoreID...), '/'), store.RegisterID...), '/'), store.ReceiptID...)
 	d.identify(tillRecordType, alias(d.till))
+	return true
 }
 
 // setTimes fills in the clocks.
