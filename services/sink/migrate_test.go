@@ -141,14 +141,27 @@ func TestRetentionFollowsTheConfiguration(t *testing.T) {
 	}
 }
 
-// What the insert rests on: tables remember tokens, whatever the server's default is.
-func TestTablesRememberTokens(t *testing.T) {
+// What inserts rest on is asserted at the start: without memory of tokens, the sink does not write.
+func TestTableWithoutMemoryOfTokensIsRefused(t *testing.T) {
 	r := newRig(t)
-	table, err := r.db.Query(t.Context(), "SELECT name FROM system.tables WHERE database = 'parcours' AND name NOT IN ('goose_db_version', 'migration_locks') AND engine LIKE '%MergeTree' AND engine_full NOT LIKE '%non_replicated_deduplication_window = 10000%'")
-	if err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { enginetest.Exec(t, r.cfg.ClickHouse.Addresses[0], "DROP DATABASE parcours SYNC") })
+	tables := r.rows("SELECT name FROM system.tables WHERE %s != '' AND database = 'parcours' AND name NOT IN ('goose_db_version', 'migration_locks') AND engine LIKE '%%MergeTree' ORDER BY name")
+	for _, row := range tables {
+		if err := r.db.RequireTokens(t.Context(), row[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.db.Exec(t.Context(), "ALTER TABLE "+row[0]+" MODIFY SETTING non_replicated_deduplication_window = 0"); err != nil {
+			t.Fatal(err)
+		}
+		err := sink.Run(t.Context(), r.cfg, r.platform())
+		if err == nil || !strings.Contains(err.Error(), "parcours."+row[0]+" does not remember the tokens of inserts: run ALTER TABLE") {
+			t.Errorf("%s: got %v, want a refusal that says what to do", row[0], err)
+		}
+		if err := r.db.Exec(t.Context(), "ALTER TABLE "+row[0]+" MODIFY SETTING non_replicated_deduplication_window = 10000"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if len(table.Rows) > 0 {
-		t.Errorf("tables without a deduplication window: %v", table.Rows)
+	if len(tables) != 5 {
+		t.Errorf("tables are %v, want five", tables)
 	}
 }

@@ -104,6 +104,9 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	if err := warehouse.Migrate(ctx, s.cfg.ClickHouse, Migrations(), s.log); err != nil {
 		return err
 	}
+	if err := s.warehouse.RequireTokens(ctx, "events", "contacts", "traits", "rejected_events", "identity_map"); err != nil {
+		return err
+	}
 	if err := s.ownDictionary(ctx); err != nil {
 		return err
 	}

@@ -89,20 +89,24 @@ func open(t testing.TB, cfg warehouse.Config) *warehouse.Warehouse {
 	return db
 }
 
+// platform is what the sink runs on; its metrics and readiness are its own.
+func (r *rig) platform() service.Platform {
+	log := zaptest.NewLogger(r.t)
+	host := service.NewHost(log)
+	r.metrics, r.ready = prometheus.NewRegistry(), host.Ready
+	return service.Platform{
+		Workspace: workspace.Config{Name: r.workspace, Currency: "EUR"},
+		Kafka:     r.kafka, Registry: r.registry, Log: log.Named("sink"), Metrics: r.metrics, Ready: host.Ready,
+	}
+}
+
 // run starts the sink; it stops with the test, or earlier with r.stop.
 func (r *rig) run() {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	host := service.NewHost(zaptest.NewLogger(r.t))
-	r.metrics, r.ready = prometheus.NewRegistry(), host.Ready
-	go func() {
-		done <- sink.Run(ctx, r.cfg, service.Platform{
-			Workspace: workspace.Config{Name: r.workspace, Currency: "EUR"},
-			Kafka:     r.kafka, Registry: r.registry, Log: zaptest.NewLogger(r.t).Named("sink"),
-			Metrics: r.metrics, Ready: host.Ready,
-		})
-	}()
+	platform := r.platform()
+	go func() { done <- sink.Run(ctx, r.cfg, platform) }()
 	stopped := false
 	r.stop = func() error {
 		if stopped {
