@@ -207,7 +207,7 @@ func TestOtherVersionsAreRead(t *testing.T) {
 			t.Fatalf("(-want +got):\n%s", diff)
 		}
 		for cut := 0; cut < len(body); cut += 1 + len(body)/30 {
-			checkDecodeError(t, d.Decode(body[:cut], new(EnrichedTouchpoint)), cut)
+			_ = checkDecodeError(t, d.Decode(body[:cut], new(EnrichedTouchpoint)), cut)
 		}
 	})
 }

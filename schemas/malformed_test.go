@@ -61,7 +61,7 @@ func TestFaultsNameFieldAndOffset(t *testing.T) {
 		}
 		_, err = skipping.Decode(spoiled, &into, nil)
 		if err != nil {
-			checkDecodeError(t, err, len(spoiled))
+			_ = checkDecodeError(t, err, len(spoiled))
 		}
 	}
 	f("name", 0, hugeLength, "name", problemLength)
@@ -220,12 +220,12 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, d := range others {
 			if err := d.Decode(body, new(EnrichedTouchpoint)); err != nil {
-				checkDecodeError(t, err, len(body))
+				_ = checkDecodeError(t, err, len(body))
 			}
 		}
 		var into, again EnrichedTouchpoint
 		if err := own.Decode(body, &into); err != nil {
-			checkDecodeError(t, err, len(body))
+			_ = checkDecodeError(t, err, len(body))
 			return
 		}
 		if err := own.Decode(into.AppendAvro(nil), &again); err != nil {

@@ -114,7 +114,7 @@ func (c ClickHouseServer) Query(t testing.TB, query string) string {
 	if err != nil {
 		t.Fatalf("query ClickHouse at %s: %v", c.Addr, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatalf("query ClickHouse at %s: %v", c.Addr, err)

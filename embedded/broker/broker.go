@@ -4,6 +4,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -59,7 +60,7 @@ func Start(cfg Config, log *zap.Logger) (*Broker, error) {
 			if err != nil {
 				return nil, fmt.Errorf("listen for kafka on %s: %w", address, err)
 			}
-			return net.Listen(network, net.JoinHostPort(host, port))
+			return new(net.ListenConfig).Listen(context.Background(), network, net.JoinHostPort(host, port))
 		}),
 	}
 	if cfg.DataDir != "" {

@@ -49,7 +49,7 @@ func node(value reflect.Value, prefix string) *yaml.Node {
 		return sequence
 	}
 	var leaf yaml.Node
-	var plain any = value.Interface()
+	plain := value.Interface()
 	if duration, ok := plain.(time.Duration); ok {
 		plain = duration.String()
 	} else if text, ok := plain.(fmt.Stringer); ok {

@@ -41,7 +41,7 @@ func (p *parser) run() error {
 		case wantValue:
 			next, ok = p.value()
 		case wantKey:
-			next, ok = p.key()
+			next, ok = wantValue, p.key()
 		case haveValue:
 			next, ok = p.after()
 		}
@@ -137,9 +137,9 @@ func (p *parser) close() {
 	}
 }
 
-func (p *parser) key() (state, bool) {
+func (p *parser) key() bool {
 	if p.text[p.pos] != '"' {
-		return wantValue, false
+		return false
 	}
 	if len(p.stack) == p.limits.EventDepth {
 		p.eventAt, p.eventKeys = uint32(p.pos), 0 // beside the events, a member is counted like one
@@ -149,14 +149,14 @@ func (p *parser) key() (state, bool) {
 		p.fault(TooManyKeys, p.pos)
 	}
 	if !p.str() {
-		return wantValue, false
+		return false
 	}
 	p.space()
 	if p.pos >= len(p.text) || p.text[p.pos] != ':' {
-		return wantValue, false
+		return false
 	}
 	p.pos++
-	return wantValue, true
+	return true
 }
 
 func (p *parser) after() (state, bool) {
