@@ -1,6 +1,7 @@
 package clickhouse_test
 
 import (
+	"fmt"
 	"database/sql"
 	"testing"
 	"testing/fstest"
@@ -74,23 +75,30 @@ func TestSQLDictionaryOverALocalTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	get := func(node int) (got uint64) {
+	get := func(dictionary string, node int) (got uint64) {
 		t.Helper()
-		if err := db.QueryRowContext(t.Context(), "SELECT dictGetOrDefault('identity_map', 'canonical', toUInt64(?), toUInt64(99))", node).Scan(&got); err != nil {
+		if err := db.QueryRowContext(t.Context(), "SELECT dictGetOrDefault('"+dictionary+"', 'canonical', toUInt64(?), toUInt64(99))", node).Scan(&got); err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
 	exec("CREATE TABLE map_rows (node UInt64, canonical UInt64, version UInt64) ENGINE = ReplacingMergeTree(version) ORDER BY node")
 	exec("INSERT INTO map_rows VALUES (1, 10, 1), (2, 10, 1), (1, 20, 2)")
-	exec("CREATE DICTIONARY identity_map (node UInt64, canonical UInt64) PRIMARY KEY node " +
-		"SOURCE(CLICKHOUSE(QUERY 'SELECT node, argMax(canonical, version) FROM " + database + ".map_rows GROUP BY node')) " +
-		"LIFETIME(MIN 0 MAX 1) LAYOUT(HASHED())")
-	if a, b, none := get(1), get(2), get(3); a != 20 || b != 10 || none != 99 {
-		t.Errorf("nodes 1, 2, 3 are %d, %d, %d; want 20, 10, 99", a, b, none)
+	// One is loaded whenever its lifetime is over, the other only when its source says that something changed.
+	for name, invalidate := range map[string]string{"by_lifetime": "", "by_change": " INVALIDATE_QUERY 'SELECT ''rows: '' || toString(count()) FROM " + database + ".map_rows'"} {
+		exec("CREATE DICTIONARY " + name + " (node UInt64, canonical UInt64) PRIMARY KEY node " +
+			"SOURCE(CLICKHOUSE(QUERY 'SELECT node, argMax(canonical, version) FROM " + database + ".map_rows GROUP BY node'" + invalidate + ")) " +
+			"LIFETIME(MIN 0 MAX 1) LAYOUT(HASHED())")
+		if a, b, none := get(name, 1), get(name, 2), get(name, 9); a != 20 || b != 10 || none != 99 {
+			t.Errorf("%s: nodes 1, 2, 9 are %d, %d, %d; want 20, 10, 99", name, a, b, none)
+		}
 	}
-	exec("INSERT INTO map_rows VALUES (3, 30, 1)")
-	eventually(t, "the dictionary reloads by its lifetime", func() bool { return get(3) == 30 })
+	for _, node := range []int{3, 4} {
+		exec(fmt.Sprintf("INSERT INTO map_rows VALUES (%d, %d, 1)", node, 10*node))
+		for _, name := range []string{"by_lifetime", "by_change"} {
+			eventually(t, name+" is loaded again", func() bool { return get(name, node) == uint64(10*node) })
+		}
+	}
 }
 
 func TestSQLRefreshableView(t *testing.T) {
