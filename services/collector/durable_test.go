@@ -242,3 +242,16 @@ func TestNoPersonalDataInLogsAndMetrics(t *testing.T) {
 		}
 	}
 }
+
+// A refusal is read by its sender even when the body is long and was not looked at.
+func TestRefusalsReachTheirSenders(t *testing.T) {
+	r := start(t, nil)
+	long := strings.Repeat(" ", 3<<20)
+	for range 5 {
+		for path, want := range map[string]int{"/v1/track?writeKey=nobody": 401, "/v1/nowhere": 404, "/v1/track?writeKey=wk_dev_web": 413, "/v1/m": 400} {
+			if status, answer := r.send(path, "", long); status != want {
+				t.Errorf("%s: %d %s, want %d", path, status, answer, want)
+			}
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.write(w, name, answer{status: http.StatusNoContent})
 	case takesEvents:
 		name = target.name
-		c.write(w, name, c.post(r, target))
+		c.write(w, name, drained(r, c.post(r, target)))
 	case isSettings:
 		name = "settings"
 		c.write(w, name, c.get(r, func() answer { return c.settings(w.Header(), r, key) }))
@@ -81,7 +81,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		name = "robots"
 		c.write(w, name, c.get(r, func() answer { return plainText(w.Header(), robots) }))
 	default:
-		c.write(w, name, refusal(http.StatusNotFound, "no such path: send events to /v1/batch or /v1/track"))
+		c.write(w, name, drained(r, refusal(http.StatusNotFound, "no such path: send events to /v1/batch or /v1/track")))
 	}
 }
 
@@ -97,18 +97,22 @@ func (c *collector) post(r *http.Request, target endpoint) answer {
 	case target.drops:
 		return c.drop(r)
 	}
-	told := c.ingest(r, target)
-	switch told.status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusTooManyRequests:
-		// A client that still writes when the connection closes never reads the answer, takes it for a
-		// broken network, and sends it all again.
-		_, _ = io.CopyN(io.Discard, r.Body, maxDrained) // whatever it fails with, there is an answer to give
-	}
-	return told
+	return c.ingest(r, target)
 }
 
 // maxDrained is how much of a refused body is read, so that its sender learns of the refusal.
 const maxDrained = 4 << 20
+
+// drained reads the rest of a body that was refused. A client that still writes when the connection
+// closes never reads the answer, takes it for a broken network, and sends it all again.
+func drained(r *http.Request, told answer) answer {
+	switch {
+	case told.status < 400, told.status == http.StatusRequestTimeout, told.status >= 500:
+	default:
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrained) // whatever it fails with, there is an answer to give
+	}
+	return told
+}
 
 func (c *collector) get(r *http.Request, answer func() answer) answer {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
