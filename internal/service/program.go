@@ -37,6 +37,7 @@ type Program[C Validator] struct {
 func (c *Common) Sections() []config.Section {
 	return []config.Section{
 		{Name: "workspace", Into: &c.Workspace},
+		{Name: "identifiers", Into: &c.Identifiers},
 		{Name: "kafka", Into: &c.Kafka},
 		{Name: "registry", Into: &c.Registry},
 		{Name: "log", Into: &c.Log},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/registry"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/workspace"
@@ -19,36 +20,42 @@ import (
 // Platform is what a service is given to run on.
 type Platform struct {
 	Workspace workspace.Config
-	Kafka     *stream.Client
-	Registry  *registry.Registry
-	Log       *zap.Logger
-	Metrics   prometheus.Registerer
-	Ready     *Readiness
+	// Identifiers are the types and the spelling of identifiers; every service must have the same.
+	Identifiers identifier.Config
+	Kafka       *stream.Client
+	Registry    *registry.Registry
+	Log         *zap.Logger
+	Metrics     prometheus.Registerer
+	Ready       *Readiness
 }
 
 // Common is the configuration that all services share.
 type Common struct {
 	Workspace workspace.Config `koanf:"workspace"`
-	Kafka     stream.Config    `koanf:"kafka"`
-	Registry  registry.Config  `koanf:"registry"`
-	Log       LogConfig        `koanf:"log"`
-	Admin     AdminConfig      `koanf:"admin"`
+	// Identifiers are the types and the spelling of identifiers: the collector keys events by them and
+	// the identity service links by them.
+	Identifiers identifier.Config `koanf:"identifiers"`
+	Kafka       stream.Config     `koanf:"kafka"`
+	Registry    registry.Config   `koanf:"registry"`
+	Log         LogConfig         `koanf:"log"`
+	Admin       AdminConfig       `koanf:"admin"`
 }
 
 // DefaultCommon is the configuration of a service on this machine with its admin listener on the address.
 func DefaultCommon(admin string) Common {
 	return Common{
-		Workspace: workspace.DefaultConfig(),
-		Kafka:     stream.DefaultConfig(),
-		Registry:  registry.DefaultConfig(),
-		Log:       LogConfig{Level: "info", Format: "json"},
-		Admin:     AdminConfig{Listen: admin},
+		Workspace:   workspace.DefaultConfig(),
+		Identifiers: identifier.DefaultConfig(),
+		Kafka:       stream.DefaultConfig(),
+		Registry:    registry.DefaultConfig(),
+		Log:         LogConfig{Level: "info", Format: "json"},
+		Admin:       AdminConfig{Listen: admin},
 	}
 }
 
 // Validate names the first field that is wrong, its value and what to do.
 func (c Common) Validate() error {
-	for _, section := range []interface{ Validate() error }{c.Workspace, c.Kafka, c.Registry, c.Log, c.Admin} {
+	for _, section := range []interface{ Validate() error }{c.Workspace, c.Identifiers, c.Kafka, c.Registry, c.Log, c.Admin} {
 		if err := section.Validate(); err != nil {
 			return err
 		}
@@ -128,11 +135,12 @@ func (h *Host) runOnce(ctx context.Context, name string, common Common, run Run)
 	defer ready.restart("stopped")
 	log.Info("service started")
 	return run(ctx, Platform{
-		Workspace: common.Workspace,
-		Kafka:     kafka,
-		Registry:  schemas,
-		Log:       log,
-		Metrics:   registerer,
-		Ready:     ready,
+		Workspace:   common.Workspace,
+		Identifiers: common.Identifiers,
+		Kafka:       kafka,
+		Registry:    schemas,
+		Log:         log,
+		Metrics:     registerer,
+		Ready:       ready,
 	})
 }

@@ -142,6 +142,7 @@ func TestCommonNamesWhatIsWrong(t *testing.T) {
 	f(func(c *service.Common) { c.Workspace.Region = "France" }, "workspace.region")
 	f(func(c *service.Common) { c.Workspace.HashKey = "" }, "workspace.hash_key")
 	f(func(c *service.Common) { c.Workspace.HashKey = "abcd" }, "workspace.hash_key")
+	f(func(c *service.Common) { c.Identifiers.PhoneCache = -1 }, "identifiers.phone_cache")
 	f(func(c *service.Common) { c.Kafka.Brokers = nil }, "kafka.brokers")
 	f(func(c *service.Common) { c.Kafka.Compression = "rar" }, "kafka.compression")
 	f(func(c *service.Common) { c.Kafka.SASL = "gssapi" }, "kafka.sasl")

@@ -87,7 +87,7 @@ func open(ctx context.Context, cfg Config, p service.Platform) (*collector, erro
 	if c.proxies, err = parsePrefixes(cfg.TrustedProxies); err != nil {
 		return nil, err
 	}
-	if c.identifiers, err = identifier.New(cfg.Identifiers, p.Workspace); err != nil {
+	if c.identifiers, err = identifier.New(p.Identifiers, p.Workspace); err != nil {
 		return nil, err
 	}
 	if err := p.Kafka.EnsureTopics(ctx, stream.Touchpoints, stream.Rejected); err != nil {

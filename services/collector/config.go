@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/parcours-cdp/parcours/internal/identifier"
 )
 
 // Config of the collector.
@@ -23,8 +21,6 @@ type Config struct {
 	TrustedProxies []string `koanf:"trusted_proxies"`
 	// Sources that may send.
 	Sources []Source `koanf:"sources"`
-	// Identifiers says which identifiers make the key of an event; it must be the identity service's.
-	Identifiers identifier.Config `koanf:"identifiers"`
 	// Limits bound what one request may carry and cost.
 	Limits Limits `koanf:"limits"`
 	// Timeouts bound how long a client and Kafka may take.
@@ -72,9 +68,8 @@ type Timeouts struct {
 // DefaultConfig is right for a machine of one's own: it listens on loopback with well-known keys.
 func DefaultConfig() Config {
 	return Config{
-		Listen:      "127.0.0.1:8080",
-		Sources:     DefaultSources(),
-		Identifiers: identifier.DefaultConfig(),
+		Listen:  "127.0.0.1:8080",
+		Sources: DefaultSources(),
 		Limits: Limits{
 			CompressedBytes:  512 << 10,
 			BodyBytes:        512 << 10,
@@ -117,9 +112,6 @@ func (c Config) Validate() error {
 	}
 	if _, err := parsePrefixes(c.TrustedProxies); err != nil {
 		return err
-	}
-	if err := c.Identifiers.Validate(); err != nil {
-		return fmt.Errorf("collector: %w", err)
 	}
 	if err := c.Limits.validate(); err != nil {
 		return err

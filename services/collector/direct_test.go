@@ -48,7 +48,7 @@ func newDirect(t testing.TB, change func(*Config)) *direct {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids, err := identifier.New(cfg.Identifiers, testWorkspace())
+	ids, err := identifier.New(identifier.DefaultConfig(), testWorkspace())
 	if err != nil {
 		t.Fatal(err)
 	}

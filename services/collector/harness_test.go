@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/registry/registrytest"
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
@@ -61,7 +62,7 @@ func start(t testing.TB, change func(*Config)) *running {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Run(ctx, cfg, service.Platform{
-			Workspace: testWorkspace(), Kafka: client, Registry: registrytest.Client(t),
+			Workspace: testWorkspace(), Identifiers: identifier.DefaultConfig(), Kafka: client, Registry: registrytest.Client(t),
 			Log: zap.New(core), Metrics: r.metrics, Ready: service.NewReadiness(),
 		})
 	}()

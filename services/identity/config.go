@@ -9,8 +9,6 @@ import (
 
 // Config of the identity service.
 type Config struct {
-	// Identifiers known, blocked values and rules of spelling; the collector must have the same.
-	Identifiers identifier.Config `koanf:"identifiers"`
 	// LinkClass is the weakest class of evidence that joins customers: authenticated, verified, typed or
 	// inferred. Weaker evidence is logged all the same. Every instance must have the same.
 	LinkClass string `koanf:"link_class"`
@@ -27,7 +25,6 @@ type Config struct {
 // DefaultConfig is right for one retailer.
 func DefaultConfig() Config {
 	return Config{
-		Identifiers:  identifier.DefaultConfig(),
 		LinkClass:    "typed",
 		BatchRecords: 5_000,
 		BatchBytes:   16 << 20,
@@ -38,9 +35,6 @@ func DefaultConfig() Config {
 
 // Validate names the field that is wrong, its value and what to do.
 func (c Config) Validate() error {
-	if err := c.Identifiers.Validate(); err != nil {
-		return fmt.Errorf("identity.%w", err)
-	}
 	if _, err := identifier.ParseClass(c.LinkClass); err != nil {
 		return fmt.Errorf("identity.link_%w", err)
 	}

@@ -170,7 +170,7 @@ func (w *world) start(change ...func(*identity.Config)) *instance {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	i.cancel = cancel
 	platform := service.Platform{
-		Workspace: w.ws, Kafka: kafka, Registry: w.newRegistry(), Log: zap.New(core), Metrics: i.metrics, Ready: i.ready,
+		Workspace: w.ws, Identifiers: identifier.DefaultConfig(), Kafka: kafka, Registry: w.newRegistry(), Log: zap.New(core), Metrics: i.metrics, Ready: i.ready,
 	}
 	i.ready.Set("evidence", false, "not started")
 	go func() {

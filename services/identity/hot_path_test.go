@@ -33,7 +33,7 @@ func newBench(b testing.TB) *bench {
 	ws := workspace.DefaultConfig()
 	ws.HashKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 	cfg := DefaultConfig()
-	ids, err := identifier.New(cfg.Identifiers, ws)
+	ids, err := identifier.New(identifier.DefaultConfig(), ws)
 	if err != nil {
 		b.Fatal(err)
 	}

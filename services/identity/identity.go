@@ -53,7 +53,7 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	ids, err := identifier.New(cfg.Identifiers, p.Workspace)
+	ids, err := identifier.New(p.Identifiers, p.Workspace)
 	if err != nil {
 		return err
 	}

@@ -272,5 +272,4 @@ func TestConfig(t *testing.T) {
 	f(func(c *identity.Config) { c.BatchBytes = 0 })
 	f(func(c *identity.Config) { c.BatchWait = time.Minute })
 	f(func(c *identity.Config) { c.EvidenceWait = 0 })
-	f(func(c *identity.Config) { c.Identifiers.PhoneCache = -1 })
 }

@@ -41,7 +41,7 @@ func startCollector(t *testing.T, brokers []string) (url string) {
 	cfg.OnListen = func(a string) { address <- a }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	platform := service.Platform{Workspace: ws, Kafka: streamtest.Client(t, brokers), Registry: registrytest.Client(t), Log: zap.NewNop(),
+	platform := service.Platform{Workspace: ws, Identifiers: identifier.DefaultConfig(), Kafka: streamtest.Client(t, brokers), Registry: registrytest.Client(t), Log: zap.NewNop(),
 		Metrics: prometheus.NewRegistry(), Ready: service.NewReadiness()}
 	go func() { ended <- collector.Run(ctx, cfg, platform) }()
 	stop := sync.OnceFunc(func() {
