@@ -106,9 +106,8 @@ const maxDrained = 4 << 20
 // drained reads the rest of a body that was refused. A client that still writes when the connection
 // closes never reads the answer, takes it for a broken network, and sends it all again.
 func drained(r *http.Request, told answer) answer {
-	switch {
-	case told.status < 400, told.status == http.StatusRequestTimeout, told.status >= 500:
-	default:
+	overloaded := told.status == http.StatusServiceUnavailable && told.close
+	if told.status >= 400 && told.status != http.StatusRequestTimeout && !overloaded {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrained) // whatever it fails with, there is an answer to give
 	}
 	return told

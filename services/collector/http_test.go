@@ -220,9 +220,11 @@ func TestCORS(t *testing.T) {
 		if got := strings.Join(h["Vary"], ","); got != "Origin,Access-Control-Request-Method,Access-Control-Request-Headers" {
 			t.Errorf("%s: Vary %s", origin, got)
 		}
-		want := map[string]string{"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true",
+		want := map[string]string{
+			"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true",
 			"Access-Control-Allow-Headers": "authorization,content-type,x-retry-count,x-funky", "Access-Control-Max-Age": "86400",
-			"Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS"}
+			"Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+		}
 		for name, value := range want {
 			if !allowed {
 				value = ""
