@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/registry/registrytest"
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
@@ -90,7 +91,7 @@ func startCollector(b *testing.B) (address string) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- collector.Run(ctx, cfg, service.Platform{
-			Workspace: ws, Kafka: client, Registry: registrytest.Client(b), Log: zap.NewNop(),
+			Workspace: ws, Identifiers: identifier.DefaultConfig(), Kafka: client, Registry: registrytest.Client(b), Log: zap.NewNop(),
 			Metrics: prometheus.NewRegistry(), Ready: service.NewReadiness(),
 		})
 	}()

@@ -26,14 +26,22 @@ type fixtureCodec struct {
 }
 
 var fixtureCodecs = map[string]fixtureCodec{
-	"touchpoint": {decodeTouchpoint, func(v any) []byte { return v.(*EnrichedTouchpoint).Touchpoint.AppendAvro(nil) },
-		func() any { return new(EnrichedTouchpoint) }},
-	"identified_touchpoint": {decodeTouchpoint, func(v any) []byte { return v.(*EnrichedTouchpoint).IdentifiedTouchpoint.AppendAvro(nil) },
-		func() any { return new(EnrichedTouchpoint) }},
-	"enriched_touchpoint": {decodeTouchpoint, func(v any) []byte { return v.(*EnrichedTouchpoint).AppendAvro(nil) },
-		func() any { return new(EnrichedTouchpoint) }},
-	"rejected_touchpoint": {decodeRejected, func(v any) []byte { return v.(*RejectedTouchpoint).AppendAvro(nil) },
-		func() any { return new(RejectedTouchpoint) }},
+	"touchpoint": {
+		decodeTouchpoint, func(v any) []byte { return v.(*EnrichedTouchpoint).Touchpoint.AppendAvro(nil) },
+		func() any { return new(EnrichedTouchpoint) },
+	},
+	"identified_touchpoint": {
+		decodeTouchpoint, func(v any) []byte { return v.(*EnrichedTouchpoint).IdentifiedTouchpoint.AppendAvro(nil) },
+		func() any { return new(EnrichedTouchpoint) },
+	},
+	"enriched_touchpoint": {
+		decodeTouchpoint, func(v any) []byte { return v.(*EnrichedTouchpoint).AppendAvro(nil) },
+		func() any { return new(EnrichedTouchpoint) },
+	},
+	"rejected_touchpoint": {
+		decodeRejected, func(v any) []byte { return v.(*RejectedTouchpoint).AppendAvro(nil) },
+		func() any { return new(RejectedTouchpoint) },
+	},
 }
 
 func decodeTouchpoint(schema string, body []byte) (any, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -36,11 +37,11 @@ func (c demoCommand) Run(ctx context.Context, g globals, std streams) (err error
 	// What is thrown away need not survive a power cut.
 	cfg.Embedded.Sync = cfg.Embedded.Sync && c.DataDir != ""
 	if c.DataDir == "" {
-		dir, err := os.MkdirTemp("", "parcours-demo-")
-		if err != nil {
-			return fmt.Errorf("make a folder for the demo: %w", err)
+		dir, failed := os.MkdirTemp("", "parcours-demo-")
+		if failed != nil {
+			return fmt.Errorf("make a folder for the demo: %w", failed)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		cfg.Embedded.DataDir = dir
 	}
 	if err := cfg.Validate(); err != nil {
@@ -71,11 +72,11 @@ func (c demoCommand) Run(ctx context.Context, g globals, std streams) (err error
 	}
 }
 
-// demoWorkers is how many senders are under way at once: shoppers do not wait for each other.
-const demoWorkers = 32
+// demoWorkers is how many requests are under way at once: each waits for Kafka, and shoppers do not wait in line.
+const demoWorkers = 64
 
 // show sends the simulation to the running pipeline, waits until all of it is stored, and prints the tables.
-func (c demoCommand) show(ctx context.Context, cfg up.Config, a up.Addresses, g globals, std streams) error {
+func (c demoCommand) show(ctx context.Context, cfg up.Config, a up.Addresses, g globals, std streams) (err error) {
 	simulation, err := simulate.New(simulate.Config{Seed: c.Seed, Customers: c.Customers, Days: c.Days, Trouble: 1})
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func (c demoCommand) show(ctx context.Context, cfg up.Config, a up.Addresses, g 
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	drained := time.Now()
 	if err := drain(ctx, cfg, a); err != nil {
 		return err
@@ -115,9 +116,6 @@ func (c demoCommand) show(ctx context.Context, cfg up.Config, a up.Addresses, g 
 	}
 	return nil
 }
-
-// browsers is how many requests are under way at once: each waits for Kafka, so that few of them would wait in line.
-const browsers = 64
 
 // writeKeys are the configured keys by source.
 func writeKeys(cfg up.Config) map[string]string {

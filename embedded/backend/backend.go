@@ -104,7 +104,7 @@ func Registry(t testing.TB) string {
 
 func embeddedKafka(t testing.TB) []string {
 	t.Helper()
-	node, err := broker.Start(broker.Config{DataDir: t.TempDir(), Listen: "127.0.0.1:0"}, zaptest.NewLogger(t))
+	node, err := broker.Start(t.Context(), broker.Config{DataDir: t.TempDir(), Listen: "127.0.0.1:0"}, zaptest.NewLogger(t))
 	if err != nil {
 		t.Fatal(err)
 	}

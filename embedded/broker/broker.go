@@ -39,8 +39,8 @@ var brokerConfigs = map[string]string{
 	"group.initial.rebalance.delay.ms": "0",
 }
 
-// Start opens the data and listens.
-func Start(cfg Config, log *zap.Logger) (*Broker, error) {
+// Start opens the data and listens; ctx bounds the start only.
+func Start(ctx context.Context, cfg Config, log *zap.Logger) (*Broker, error) {
 	host, port, err := net.SplitHostPort(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("start broker: listen address %q: give host:port", cfg.Listen)
@@ -60,7 +60,7 @@ func Start(cfg Config, log *zap.Logger) (*Broker, error) {
 			if err != nil {
 				return nil, fmt.Errorf("listen for kafka on %s: %w", address, err)
 			}
-			return new(net.ListenConfig).Listen(context.Background(), network, net.JoinHostPort(host, port))
+			return new(net.ListenConfig).Listen(ctx, network, net.JoinHostPort(host, port))
 		}),
 	}
 	if cfg.DataDir != "" {

@@ -33,7 +33,7 @@ const childEnv = "PARCOURS_TEST_BROKER_CHILD"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
-		b, err := broker.Start(broker.Config{DataDir: dir, Listen: "127.0.0.1:0", Sync: true}, zap.NewNop())
+		b, err := broker.Start(context.Background(), broker.Config{DataDir: dir, Listen: "127.0.0.1:0", Sync: true}, zap.NewNop())
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -95,7 +95,7 @@ func consumeGroup(t *testing.T, address, group, topic string) []string {
 
 func start(t *testing.T, dir string) *broker.Broker {
 	t.Helper()
-	b, err := broker.Start(broker.Config{DataDir: dir, Listen: "127.0.0.1:0", Sync: true}, zaptest.NewLogger(t))
+	b, err := broker.Start(t.Context(), broker.Config{DataDir: dir, Listen: "127.0.0.1:0", Sync: true}, zaptest.NewLogger(t))
 	if err != nil {
 		t.Fatal(err)
 	}

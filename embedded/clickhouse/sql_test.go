@@ -1,8 +1,8 @@
 package clickhouse_test
 
 import (
-	"fmt"
 	"database/sql"
+	"fmt"
 	"testing"
 	"testing/fstest"
 

@@ -108,8 +108,9 @@ func (c *Client) Produce(ctx context.Context, records ...*Record) error {
 	began := time.Now()
 	wait := &acknowledgement{done: make(chan struct{})}
 	wait.left.Store(int64(len(records)))
+	promise := wait.promise // One closure for all records, not one each.
 	for _, record := range records {
-		c.producer.Produce(ctx, record, wait.promise)
+		c.producer.Produce(ctx, record, promise)
 	}
 	select {
 	case <-wait.done:

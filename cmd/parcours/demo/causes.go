@@ -183,8 +183,10 @@ type part struct {
 }
 
 // strengths of identifier types, the strongest first.
-var strengths = []string{identifier.UserID, identifier.LoyaltyCard, identifier.Email, identifier.EmailCanon, identifier.Phone,
-	identifier.PaymentReference, identifier.DeviceID, identifier.AnonymousID, identifier.TillRecord}
+var strengths = []string{
+	identifier.UserID, identifier.LoyaltyCard, identifier.Email, identifier.EmailCanon, identifier.Phone,
+	identifier.PaymentReference, identifier.DeviceID, identifier.AnonymousID, identifier.TillRecord,
+}
 
 // missedPairs goes through every person found in parts. within counts the pairs that identifiers connect.
 func missedPairs(stored []event) (causes []Cause, within int64) {

@@ -188,7 +188,7 @@ func (q *Quality) measure(stored []event) {
 			q.Mixed++
 		}
 	}
-	var right, said, real int64
+	var right, said, truly int64
 	var precision, recall float64
 	for at, n := range cells {
 		right += pairs(n)
@@ -202,9 +202,9 @@ func (q *Quality) measure(stored []event) {
 		said += pairs(n)
 	}
 	for _, n := range people {
-		real += pairs(n)
+		truly += pairs(n)
 	}
-	q.Pairwise = score(share(right, said), share(right, real))
+	q.Pairwise = score(share(right, said), share(right, truly))
 	total := float64(max(len(stored), 1))
 	q.BCubed = score(precision/total, recall/total)
 }

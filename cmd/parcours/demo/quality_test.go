@@ -128,7 +128,7 @@ func TestMeasuresAgreeWithCounting(t *testing.T) {
 			lines = append(lines, fmt.Sprintf("p%d m%d anonymous_id=cookie-number-%d", people[i], i, r.IntN(20)))
 			customerOf[fmt.Sprintf("m%d", i)] = fmt.Sprint(customers[i])
 		}
-		var right, said, real int64
+		var right, said, truly int64
 		for i := range n {
 			for j := range i {
 				samePerson, sameCustomer := people[i] == people[j], customers[i] == customers[j]
@@ -136,7 +136,7 @@ func TestMeasuresAgreeWithCounting(t *testing.T) {
 					said++
 				}
 				if samePerson {
-					real++
+					truly++
 				}
 				if samePerson && sameCustomer {
 					right++
@@ -144,8 +144,8 @@ func TestMeasuresAgreeWithCounting(t *testing.T) {
 			}
 		}
 		q := truthOf(t, lines...).Compare(customerOf)
-		if !near(q.Pairwise.Precision, share(right, said)) || !near(q.Pairwise.Recall, share(right, real)) {
-			t.Errorf("seed %d: pairwise %+v, want %d of %d and %d of %d", seed, q.Pairwise, right, said, right, real)
+		if !near(q.Pairwise.Precision, share(right, said)) || !near(q.Pairwise.Recall, share(right, truly)) {
+			t.Errorf("seed %d: pairwise %+v, want %d of %d and %d of %d", seed, q.Pairwise, right, said, right, truly)
 		}
 		sum := func(causes []Cause) (total int64) {
 			for _, c := range causes {
@@ -156,8 +156,8 @@ func TestMeasuresAgreeWithCounting(t *testing.T) {
 		if got := sum(q.Wrong); got != said-right {
 			t.Errorf("seed %d: causes of %d wrong pairs, there are %d", seed, got, said-right)
 		}
-		if got := sum(q.Missed); got != real-right {
-			t.Errorf("seed %d: causes of %d missed pairs, there are %d", seed, got, real-right)
+		if got := sum(q.Missed); got != truly-right {
+			t.Errorf("seed %d: causes of %d missed pairs, there are %d", seed, got, truly-right)
 		}
 	}
 }

@@ -343,8 +343,10 @@ func (r *reporter) causes(name, title, says string, causes []Cause) {
 	for _, c := range causes {
 		total += c.Pairs
 	}
-	s := &section{Name: name, Title: title, Says: says, Columns: []string{"cause", "pairs", "share"}, Rows: [][]string{},
-		columns: []column{{"cause", text}, {"pairs", count}, {"share", percent}}}
+	s := &section{
+		Name: name, Title: title, Says: says, Columns: []string{"cause", "pairs", "share"}, Rows: [][]string{},
+		columns: []column{{"cause", text}, {"pairs", count}, {"share", percent}},
+	}
 	rest := int64(0)
 	for _, c := range causes {
 		if c.Pairs*smallCause < total {

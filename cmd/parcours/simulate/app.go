@@ -8,8 +8,10 @@ func (c *scene) app() {
 	c.source = App
 	c.anon, c.device = c.s.cookie(v, int(c.v.generation)), c.s.installation(v)
 	library := map[string]string{"ios": "analytics-swift", "android": "analytics-kotlin"}[v.handset.os]
-	c.ctx = &Context{Library: library, LibraryVersion: "1.21.0", UserAgent: v.handset.userAgent(), Locale: "fr-FR", Timezone: c.p.house.town.zone.String(), Width: v.handset.width,
-		Height: v.handset.height, AppVersion: appVersion, Device: v.handset, Consent: c.p.consent}
+	c.ctx = &Context{
+		Library: library, LibraryVersion: "1.21.0", UserAgent: v.handset.userAgent(), Locale: "fr-FR", Timezone: c.p.house.town.zone.String(), Width: v.handset.width,
+		Height: v.handset.height, AppVersion: appVersion, Device: v.handset, Consent: c.p.consent,
+	}
 	c.clock = c.clockOf(v)
 	if c.v.loggedIn {
 		c.user = c.p.userID

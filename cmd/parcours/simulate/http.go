@@ -36,9 +36,11 @@ const (
 
 func httpCarriers(target *url.URL, opts Options, c *counters, book *ledger) (open func() (carrier, error), shut func()) {
 	transport := &http.Transport{MaxIdleConnsPerHost: opts.Workers, MaxConnsPerHost: opts.Workers, IdleConnTimeout: 30 * time.Second}
-	client := &http.Client{Transport: transport, Timeout: requestTimeout,
+	client := &http.Client{
+		Transport: transport, Timeout: requestTimeout,
 		// An ingest address that redirects is not one: events would be sent to nobody knows where.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	base := target.Scheme + "://" + target.Host
 	return func() (carrier, error) {
 		return &httpCarrier{client: client, base: base, opts: opts, counters: c, book: book, packer: gzip.NewWriter(io.Discard)}, nil

@@ -41,8 +41,10 @@ func startCollector(t *testing.T, brokers []string) (url string) {
 	cfg.OnListen = func(a string) { address <- a }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	platform := service.Platform{Workspace: ws, Identifiers: identifier.DefaultConfig(), Kafka: streamtest.Client(t, brokers), Registry: registrytest.Client(t), Log: zap.NewNop(),
-		Metrics: prometheus.NewRegistry(), Ready: service.NewReadiness()}
+	platform := service.Platform{
+		Workspace: ws, Identifiers: identifier.DefaultConfig(), Kafka: streamtest.Client(t, brokers), Registry: registrytest.Client(t), Log: zap.NewNop(),
+		Metrics: prometheus.NewRegistry(), Ready: service.NewReadiness(),
+	}
 	go func() { ended <- collector.Run(ctx, cfg, platform) }()
 	stop := sync.OnceFunc(func() {
 		cancel()
@@ -228,8 +230,10 @@ func TestTicketWithAMadeUpAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := &kafkaCarrier{counters: &counters{}, make: touchpoints{ids: ids, workspace: "default"}}
-	e := &Event{MessageID: "LIL01/01/1", Source: POS, Type: "track", Name: "Order Completed", Context: &Context{},
-		Commerce: &Commerce{Receipt: &Receipt{Store: "LIL01", Register: "01", Number: "1", Email: "test@test.fr"}}}
+	e := &Event{
+		MessageID: "LIL01/01/1", Source: POS, Type: "track", Name: "Order Completed", Context: &Context{},
+		Commerce: &Commerce{Receipt: &Receipt{Store: "LIL01", Register: "01", Number: "1", Email: "test@test.fr"}},
+	}
 	if err := k.add(e); err != nil || len(k.refs) != 1 {
 		t.Fatalf("%d records, %v", len(k.refs), err)
 	}

@@ -22,8 +22,10 @@ const (
 	crawler // not a person
 )
 
-var personaNames = [...]string{"full_web", "full_store", "multichannel", "newsletter_reader", "one_time_buyer",
-	"guest", "visitor", "", "bot"}
+var personaNames = [...]string{
+	"full_web", "full_store", "multichannel", "newsletter_reader", "one_time_buyer",
+	"guest", "visitor", "", "bot",
+}
 
 func (p persona) String() string { return personaNames[p] }
 
@@ -101,10 +103,12 @@ var households = [...][4]int{{1, 1, 1, 1}, {2, 2, 1, 1}, {1, 2, 2, 1}, {2, 2, 2,
 
 var householdWeights = weights{30, 44, 56, 80, 91, 100}
 
-var streets = [...]string{"rue Victor-Hugo", "rue de la République", "avenue Jean-Jaurès", "rue Pasteur",
+var streets = [...]string{
+	"rue Victor-Hugo", "rue de la République", "avenue Jean-Jaurès", "rue Pasteur",
 	"boulevard Gambetta", "rue des Lilas", "place de l'Église", "chemin du Moulin", "allée des Tilleuls",
 	"rue du Général-Leclerc", "impasse des Acacias", "rue Saint-Martin", "route de la Gare", "quai du Port",
-	"rue Émile-Zola", "square des Cerisiers", "rue Neuve", "cours Mirabeau", "rue du 8-Mai-1945", "avenue de Verdun"}
+	"rue Émile-Zola", "square des Cerisiers", "rue Neuve", "cours Mirabeau", "rue du 8-Mai-1945", "avenue de Verdun",
+}
 
 func (s *Simulation) household(index int) household {
 	d := throw(s.cfg.Seed, forHousehold, index/4, 0)
@@ -167,8 +171,10 @@ func (s *Simulation) firstName(d *dice, year int) (string, byte) {
 	return n.name, n.sex
 }
 
-var mailHosts = [...]string{"gmail.com", "orange.fr", "hotmail.fr", "free.fr", "outlook.fr", "wanadoo.fr", "yahoo.fr",
-	"icloud.com", "laposte.net", "sfr.fr", "hotmail.com", "live.fr", "bbox.fr", "proton.me", "gmx.fr"}
+var mailHosts = [...]string{
+	"gmail.com", "orange.fr", "hotmail.fr", "free.fr", "outlook.fr", "wanadoo.fr", "yahoo.fr",
+	"icloud.com", "laposte.net", "sfr.fr", "hotmail.com", "live.fr", "bbox.fr", "proton.me", "gmx.fr",
+}
 
 var mailWeights = weights{40, 53, 62, 69, 75, 80, 85, 89, 92, 95, 97, 98, 99, 100, 101}
 

@@ -109,11 +109,11 @@ func (b *planner) add(v visit) *visit {
 }
 
 // follow adds a visit that follows from another by the given wait, if the simulated time is long enough for it.
-func (b *planner) follow(from visit, k kind, wait int64) *visit {
+func (b *planner) follow(from visit, k kind, wait int64) {
 	if from.at+wait >= b.z.midnight[b.s.cfg.Days]-2*hour {
-		return nil
+		return
 	}
-	return b.add(visit{kind: k, at: from.at + wait, origin: from.number, campaign: -1, slot: from.slot, shop: from.shop})
+	b.add(visit{kind: k, at: from.at + wait, origin: from.number, campaign: -1, slot: from.slot, shop: from.shop})
 }
 
 func (b *planner) online() {

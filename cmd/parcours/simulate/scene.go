@@ -57,8 +57,10 @@ func (c *scene) play(s *Simulation, p *person, visits []visit, i, who int, out *
 
 // emit adds an event; the caller fills in what it is about.
 func (c *scene) emit(call, name string) *Event {
-	e := &Event{MessageID: c.message(), Source: c.source, Type: call, Name: name, At: c.at, Clock: c.clock, Person: c.who,
-		UserID: c.user, Anonymous: c.anon, DeviceID: c.device, Context: c.ctx, Trouble: c.trouble}
+	e := &Event{
+		MessageID: c.message(), Source: c.source, Type: call, Name: name, At: c.at, Clock: c.clock, Person: c.who,
+		UserID: c.user, Anonymous: c.anon, DeviceID: c.device, Context: c.ctx, Trouble: c.trouble,
+	}
 	c.events = append(c.events, e)
 	return e
 }
@@ -144,8 +146,10 @@ func (c *scene) collected(v *visit) bool {
 
 // commerce turns an order into the part of an event.
 func (o *order) commerce() *Commerce {
-	return &Commerce{OrderID: o.id, CheckoutID: o.checkout, Coupon: o.coupon, Payment: o.payment, Shipping: o.shipping,
-		Total: o.total, Subtotal: o.subtotal, Tax: o.tax, Fee: o.fee, Discount: o.discount, Stated: statedTotals, Lines: o.lines}
+	return &Commerce{
+		OrderID: o.id, CheckoutID: o.checkout, Coupon: o.coupon, Payment: o.payment, Shipping: o.shipping,
+		Total: o.total, Subtotal: o.subtotal, Tax: o.tax, Fee: o.fee, Discount: o.discount, Stated: statedTotals, Lines: o.lines,
+	}
 }
 
 func (c *scene) traits(email string) *Traits {

@@ -259,8 +259,10 @@ func (d *dispatch) count(delivery *Delivery) {
 func (d *dispatch) progress(at int64) Progress {
 	cfg := d.s.cfg
 	begin, end := cfg.Start.UnixMilli(), cfg.Start.AddDate(0, 0, cfg.Days).UnixMilli()
-	p := Progress{At: time.UnixMilli(at).In(paris), Sent: d.sent.Load(), Acknowledged: d.counters.acknowledged.Load(),
-		Retries: d.counters.retries.Load(), Elapsed: time.Since(d.start)}
+	p := Progress{
+		At: time.UnixMilli(at).In(paris), Sent: d.sent.Load(), Acknowledged: d.counters.acknowledged.Load(),
+		Retries: d.counters.retries.Load(), Elapsed: time.Since(d.start),
+	}
 	p.Fraction = min(max(float64(at-begin)/float64(end-begin), 0), 1)
 	if cfg.Events > 0 {
 		p.Fraction = max(p.Fraction, float64(p.Sent)/float64(cfg.Events))
@@ -270,6 +272,8 @@ func (d *dispatch) progress(at int64) Progress {
 
 func (d *dispatch) result() Result {
 	c := d.counters
-	return Result{Events: d.sent.Load(), Wrong: d.wrong, Acknowledged: c.acknowledged.Load(), Refused: c.refused.Load(), Lost: c.lost.Load(),
-		Repeats: c.repeats.Load(), Requests: c.requests.Load(), Retries: c.retries.Load(), Bytes: c.bytes.Load(), Elapsed: time.Since(d.start)}
+	return Result{
+		Events: d.sent.Load(), Wrong: d.wrong, Acknowledged: c.acknowledged.Load(), Refused: c.refused.Load(), Lost: c.lost.Load(),
+		Repeats: c.repeats.Load(), Requests: c.requests.Load(), Retries: c.retries.Load(), Bytes: c.bytes.Load(), Elapsed: time.Since(d.start),
+	}
 }

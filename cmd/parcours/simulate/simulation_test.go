@@ -187,9 +187,11 @@ func TestHardCasesExist(t *testing.T) {
 		return n
 	}
 	usual := count(population(t, nil))
-	for _, want := range []string{"shared tablet", "lent phone", "second-hand computer", "kiosk in a shop", "account of somebody else left open",
+	for _, want := range []string{
+		"shared tablet", "lent phone", "second-hand computer", "kiosk in a shop", "account of somebody else left open",
 		"card of the household", "card of the cashier", "address misspelt at the till", "made-up address typed at the till",
-		"another spelling of the mailbox", "crawler", "repeat", "skewed", "late", "wrong amount", "wrong ids", "wrong type", "wrong event"} {
+		"another spelling of the mailbox", "crawler", "repeat", "skewed", "late", "wrong amount", "wrong ids", "wrong type", "wrong event",
+	} {
 		if usual[want] == 0 {
 			t.Errorf("no %s in a usual week", want)
 		}

@@ -43,8 +43,10 @@ func (m *touchpoints) touchpoint(e *Event, received time.Time) *schemas.Touchpoi
 		t.Commerce = schemas.Some(commerceOf(e, e.Commerce))
 	}
 	if f := e.Feedback; f != nil {
-		t.Feedback = schemas.Some(schemas.Feedback{SurveyID: f.ID, Kind: f.Kind, Question: f.Question, Comment: f.Comment,
-			Score: schemas.Some(decimal(f.Score * 100)), Scale: schemas.Some(decimal(f.Scale * 100))})
+		t.Feedback = schemas.Some(schemas.Feedback{
+			SurveyID: f.ID, Kind: f.Kind, Question: f.Question, Comment: f.Comment,
+			Score: schemas.Some(decimal(f.Score * 100)), Scale: schemas.Some(decimal(f.Scale * 100)),
+		})
 	}
 	if len(e.Extra) > 0 {
 		w := writer{m.text[:0]}
@@ -150,8 +152,10 @@ func consentOf(bits uint8) schemas.Consent {
 func decimal(cents int) schemas.Decimal { return schemas.Decimal(cents) * 100 }
 
 func commerceOf(e *Event, c *Commerce) schemas.Commerce {
-	out := schemas.Commerce{OrderID: c.OrderID, CartID: c.CartID, CheckoutID: c.CheckoutID, Coupon: c.Coupon, Query: c.Query, ListID: c.ListID,
-		ListCategory: c.Category, PaymentMethod: c.Payment, ShippingMethod: c.Shipping, Reason: c.Reason, PromotionID: c.Promotion}
+	out := schemas.Commerce{
+		OrderID: c.OrderID, CartID: c.CartID, CheckoutID: c.CheckoutID, Coupon: c.Coupon, Query: c.Query, ListID: c.ListID,
+		ListCategory: c.Category, PaymentMethod: c.Payment, ShippingMethod: c.Shipping, Reason: c.Reason, PromotionID: c.Promotion,
+	}
 	if c.Step > 0 {
 		out.Step = schemas.Some(int32(c.Step))
 	}
@@ -170,8 +174,10 @@ func commerceOf(e *Event, c *Commerce) schemas.Commerce {
 	}
 	for i := range c.Lines {
 		l := &c.Lines[i]
-		item := schemas.Item{ProductID: l.Product.id, SKU: l.sku(), Name: l.Product.name, Category: l.Product.category, Brand: l.Product.brand,
-			Variant: l.Product.variants[l.Variant], Price: schemas.Some(decimal(l.Product.price)), Quantity: schemas.Some(decimal(l.Quantity * 100))}
+		item := schemas.Item{
+			ProductID: l.Product.id, SKU: l.sku(), Name: l.Product.name, Category: l.Product.category, Brand: l.Product.brand,
+			Variant: l.Product.variants[l.Variant], Price: schemas.Some(decimal(l.Product.price)), Quantity: schemas.Some(decimal(l.Quantity * 100)),
+		}
 		if l.Position > 0 {
 			item.Position = schemas.Some(int32(l.Position))
 		}

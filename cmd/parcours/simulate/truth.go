@@ -78,8 +78,10 @@ func (t *truthWriter) delivery(d *Delivery) error {
 				return fmt.Errorf("write truth: %w", err)
 			}
 		}
-		line := TruthLine{Kind: TruthEvent, Person: personName(e.Person), MessageID: e.MessageID, Source: e.Source, EventName: e.Name, At: e.Occurred(),
-			IDs: e.Identifiers(), Wrong: e.Wrong, Trouble: e.Trouble}
+		line := TruthLine{
+			Kind: TruthEvent, Person: personName(e.Person), MessageID: e.MessageID, Source: e.Source, EventName: e.Name, At: e.Occurred(),
+			IDs: e.Identifiers(), Wrong: e.Wrong, Trouble: e.Trouble,
+		}
 		if err := t.json.Encode(&line); err != nil {
 			return fmt.Errorf("write truth: %w", err)
 		}

@@ -20,12 +20,16 @@ type landing struct {
 }
 
 var (
-	searchEngines = []string{"https://www.google.com/", "https://www.google.com/", "https://www.google.com/", "https://www.google.fr/",
-		"https://www.bing.com/", "https://www.ecosia.org/", "https://www.qwant.com/", "https://duckduckgo.com/"}
+	searchEngines = []string{
+		"https://www.google.com/", "https://www.google.com/", "https://www.google.com/", "https://www.google.fr/",
+		"https://www.bing.com/", "https://www.ecosia.org/", "https://www.qwant.com/", "https://duckduckgo.com/",
+	}
 	socialSites = []string{"https://www.instagram.com/", "https://l.facebook.com/", "https://www.pinterest.fr/", "https://www.tiktok.com/"}
 	blogs       = []string{"https://www.deco-du-dimanche.example/", "https://jardin-et-balcon.example/", "https://lesbonsplans.example/"}
-	words       = []string{"bougie", "plaid laine", "housse de couette lin", "cadeau naissance", "lampe", "cocotte", "pull marin",
-		"carnet", "chaise jardin", "coffret bain", "vase", "marinière", "théière", "guirlande", "idée cadeau"}
+	words       = []string{
+		"bougie", "plaid laine", "housse de couette lin", "cadeau naissance", "lampe", "cocotte", "pull marin",
+		"carnet", "chaise jardin", "coffret bain", "vase", "marinière", "théière", "guirlande", "idée cadeau",
+	}
 )
 
 func (c *scene) arrival() landing {
@@ -34,8 +38,10 @@ func (c *scene) arrival() landing {
 		return landing{referrer: pick(c.d, searchEngines)}
 	case paidSearch:
 		term := pick(c.d, words)
-		return landing{referrer: "https://www.google.com/", clickID: "gclid",
-			campaign: &Campaign{Name: pick(c.d, []string{"marque", "deco-generique", "shopping-maison"}), Source: "google", Medium: "cpc", Term: term}}
+		return landing{
+			referrer: "https://www.google.com/", clickID: "gclid",
+			campaign: &Campaign{Name: pick(c.d, []string{"marque", "deco-generique", "shopping-maison"}), Source: "google", Medium: "cpc", Term: term},
+		}
 	case social:
 		at := pick(c.d, socialSites)
 		l := landing{referrer: at}
@@ -86,8 +92,10 @@ func (c *scene) open() *device {
 	c.source, c.prefix = Web, "ajs-next-"
 	c.anon = c.s.cookie(v, int(c.v.generation))
 	zone := c.p.house.town.zone.String()
-	c.ctx = &Context{Library: ajsLibrary, LibraryVersion: ajsVersion, UserAgent: v.agent.userAgent, Locale: "fr-FR", Timezone: zone,
-		Width: v.agent.width, Height: v.agent.height, Consent: c.p.consent}
+	c.ctx = &Context{
+		Library: ajsLibrary, LibraryVersion: ajsVersion, UserAgent: v.agent.userAgent, Locale: "fr-FR", Timezone: zone,
+		Width: v.agent.width, Height: v.agent.height, Consent: c.p.consent,
+	}
 	if c.d.chance(.04) {
 		c.ctx.Locale = pick(c.d, []string{"en-US", "en-GB", "pt-PT", "es-ES", "de-DE"})
 	}

@@ -154,7 +154,7 @@ func (s *servers) close() {
 func (s *servers) start(ctx context.Context, cfg *Config) error {
 	starting, ctx := errgroup.WithContext(context.WithoutCancel(ctx))
 	if cfg.Embedded.Kafka {
-		starting.Go(func() error { return s.startBroker(cfg) })
+		starting.Go(func() error { return s.startBroker(ctx, cfg) })
 	}
 	if cfg.Embedded.Registry {
 		starting.Go(func() error { return s.startRegistry(ctx, cfg) })
@@ -165,8 +165,8 @@ func (s *servers) start(ctx context.Context, cfg *Config) error {
 	return starting.Wait()
 }
 
-func (s *servers) startBroker(cfg *Config) error {
-	b, err := broker.Start(broker.Config{
+func (s *servers) startBroker(ctx context.Context, cfg *Config) error {
+	b, err := broker.Start(ctx, broker.Config{
 		DataDir: s.dir.sub("kafka"),
 		Listen:  cfg.Embedded.KafkaListen,
 		Sync:    cfg.Embedded.Sync,

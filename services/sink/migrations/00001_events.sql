@@ -1,4 +1,5 @@
--- Touchpoints. customer_id may move later, so it stands in no key.
+-- Touchpoints. customer_id may move later, so it stands in no key. Parts are synced before an insert is answered, because
+-- the offsets in Kafka are committed after it and a power cut must not part the two.
 
 -- +goose NO TRANSACTION
 -- +goose Up
@@ -162,5 +163,5 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (workspace, type, name, toDate(occurred_at), anchor, occurred_at, event_id)
 TTL toDateTime(received_at) + INTERVAL 25 MONTH
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'One row per touchpoint, immutable. Query customer_events to have the customer of now.';

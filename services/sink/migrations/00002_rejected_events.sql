@@ -35,5 +35,5 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(rejected_at)
 ORDER BY (workspace, stage, reason, rejection_id)
 TTL toDateTime(rejected_at) + INTERVAL 3 MONTH
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'What could not be processed, with its reason and its original bytes, kept to be repaired and replayed.';

@@ -39,5 +39,5 @@ CREATE TABLE IF NOT EXISTS parcours.contacts
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (workspace, anchor, source, content)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'The only home of clear contact and civil values: one row per anchor, source and set of values, as last stated.';

@@ -21,5 +21,5 @@ CREATE TABLE IF NOT EXISTS parcours.traits
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (workspace, anchor, field, source)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'What is said of a customer, one value per anchor, field and source: the value with the greatest version holds. The view customers has the last of each field.';
