@@ -193,6 +193,9 @@ func TestPerson(t *testing.T) {
 	// The person's other values leave the JSON too, and identify.
 	f("/v1/track", `{"event":"Signed Up","userId":"u","properties":{"email":"new@b.fr","ok":true},"context":{"traits":{"email":"old@b.fr","plan":"gold"}}}`,
 		`{"user_id":"u","email":"new@b.fr"}`, "user_id=u email=new@b.fr email=old@b.fr", `{"plan":"gold"}`, `{"ok":true}`)
+	// An address of delivery may be a friend's: it fills a gap, and its name and telephone identify nobody.
+	f("/v1/track", `{"event":"Gift Sent","userId":"u","properties":{"gift":true,"shipping_address":{"first_name":"Zoé","phone":"0612345679","line1":"2 rue Y","zip":"69001","city":"Lyon","door":"3B"},"billingAddress":"9 rue Z, Paris"}}`,
+		`{"user_id":"u","street":"2 rue Y","postal_code":"69001","city":"Lyon"}`, "user_id=u", ``, `{"gift":true,"shipping_address":{"door":"3B"}}`)
 	f("/v1/track", `{"event":"Ticket","properties":{"loyalty_card":"29","store_id":"s","receipt_id":"r"}}`, `{"loyalty_card":"29"}`, "loyalty_card=29", ``, ``)
 	f("/v1/track", `{"event":"Ticket","properties":{"store_id":"s","receipt_id":"r"}}`, ``, "till_record=s//r", ``, ``)
 	f("/v1/track", `{"event":"Ticket","context":{"store":{"id":"s","register_id":"1","receipt_id":"r"}}}`, ``, "till_record=s/1/r", ``, ``)

@@ -46,6 +46,8 @@ var addressFields = table(addressKeys)
 
 var addressKeys = map[string]field[schemas.Person]{
 	"street":     text(func(p *schemas.Person) *string { return &p.Street }),
+	"line1":      text(func(p *schemas.Person) *string { return &p.Street }),
+	"address1":   text(func(p *schemas.Person) *string { return &p.Street }),
 	"postalcode": text(func(p *schemas.Person) *string { return &p.PostalCode }),
 	"postcode":   text(func(p *schemas.Person) *string { return &p.PostalCode }),
 	"zip":        text(func(p *schemas.Person) *string { return &p.PostalCode }),
@@ -110,6 +112,30 @@ func (d *draft) liftContact(folded []byte, m jsonindex.Member, typed field[schem
 	} else if at := typed.text(&person.Value); *at == "" {
 		*at = *typed.text(alone)
 	}
+}
+
+// liftPostal takes the address that an order is billed or sent to. It is the person's unless they have
+// another one; whose name, telephone or e-mail it holds is not said, so these identify nobody and are not
+// kept: who receives a present never gave them to us.
+func (d *draft) liftPostal(folded []byte, m jsonindex.Member) bool {
+	switch string(folded) {
+	case "billingaddress", "shippingaddress", "deliveryaddress":
+	default:
+		return false
+	}
+	if m.Value().Kind() != jsonindex.Object {
+		m.Lift() // a whole address in one text
+		return true
+	}
+	d.liftPerson(m.Value(), addressFields)
+	for inner := m.Value().Members(); inner.More(); inner = inner.Next() {
+		var buf [maxFolded + 1]byte
+		if _, personal := traitFields.at(fold(inner.Key(), &buf)); personal && !inner.Lifted() {
+			inner.Lift()
+		}
+	}
+	m.Touch()
+	return true
 }
 
 // liftPersonObject takes an address or a company that is an object; other objects stay.

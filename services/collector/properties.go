@@ -22,6 +22,9 @@ func (d *draft) liftProperties(properties jsonindex.Value, event knownEvent) {
 			d.liftContact(folded, m, typed)
 			continue
 		}
+		if d.liftPostal(folded, m) {
+			continue
+		}
 		if took, _ := storeFields.take(folded, m, &t.Context.Store); took || t.Type != "track" {
 			continue
 		}

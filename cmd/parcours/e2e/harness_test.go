@@ -41,7 +41,6 @@ type pipeline struct {
 func start(t *testing.T) *pipeline {
 	t.Helper()
 	kafka, clickHouse := backend.Kafka(t), backend.ClickHouse(t)
-	clickHouse.Query(t, "DROP DATABASE IF EXISTS parcours SYNC")
 	cfg := up.DefaultConfig()
 	cfg.AutoPorts()
 	cfg.Embedded.Kafka, cfg.Embedded.Registry, cfg.Embedded.ClickHouse = false, false, false
