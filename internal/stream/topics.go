@@ -54,8 +54,9 @@ var policies = map[string]policy{
 	Identified:  {configs: deleteAfter(7 * day)},
 	Enriched:    {configs: deleteAfter(7 * day)},
 	Rejected:    {configs: deleteAfter(90 * day)},
+	// Compaction must not overtake the publisher of the identity map, even one that stood still for a day.
 	Evidence: {partitions: EvidencePartitions, configs: compacted(map[string]string{
-		"max.compaction.lag.ms": millis(7 * day), "delete.retention.ms": millis(7 * day), "segment.ms": millis(day),
+		"min.compaction.lag.ms": millis(day), "max.compaction.lag.ms": millis(7 * day), "delete.retention.ms": millis(7 * day), "segment.ms": millis(day),
 	})},
 	IdentityMap:   {configs: compacted(nil)},
 	IdentityAudit: {configs: deleteAfter(90 * day)},
