@@ -107,8 +107,12 @@ func TestMetricsReference(t *testing.T) {
 		run  service.Run
 	}{
 		{"collector", func(ctx context.Context, p service.Platform) error { return collector.Run(ctx, collectorConfig, p) }},
-		{"identity", func(ctx context.Context, p service.Platform) error { return identity.Run(ctx, identity.DefaultConfig(), p) }},
-		{"enricher", func(ctx context.Context, p service.Platform) error { return enricher.Run(ctx, enricher.DefaultConfig(), p) }},
+		{"identity", func(ctx context.Context, p service.Platform) error {
+			return identity.Run(ctx, identity.DefaultConfig(), p)
+		}},
+		{"enricher", func(ctx context.Context, p service.Platform) error {
+			return enricher.Run(ctx, enricher.DefaultConfig(), p)
+		}},
 		{"sink", func(ctx context.Context, p service.Platform) error { return sink.Run(ctx, sink.DefaultConfig(), p) }},
 	} {
 		own := newDescribed()
