@@ -160,24 +160,27 @@ func keysBelow(section Section) keys {
 
 // walk visits the leaves of a configuration struct in its order.
 func walk(value reflect.Value, prefix string, visit func(path string, field reflect.StructField, value reflect.Value)) {
+	eachField(value, func(name string, field reflect.StructField, value reflect.Value) {
+		if value.Kind() == reflect.Struct {
+			walk(value, prefix+name+".", visit)
+			return
+		}
+		visit(prefix+name, field, value)
+	})
+}
+
+// eachField visits the fields of a struct that have a key, those of embedded structs in their place.
+func eachField(value reflect.Value, visit func(name string, field reflect.StructField, value reflect.Value)) {
 	for i := range value.NumField() {
 		field := value.Type().Field(i)
 		name := field.Tag.Get("koanf")
-		if !field.IsExported() || name == "-" {
-			continue
+		switch {
+		case !field.IsExported() || name == "-":
+		case name != "" && !strings.HasPrefix(name, ","):
+			visit(name, field, value.Field(i))
+		case field.Anonymous || strings.Contains(name, "squash"):
+			eachField(value.Field(i), visit)
 		}
-		if name == "" || strings.HasPrefix(name, ",") {
-			if field.Anonymous || strings.Contains(name, "squash") {
-				walk(value.Field(i), prefix, visit)
-			}
-			continue
-		}
-		path := prefix + name
-		if value.Field(i).Kind() == reflect.Struct {
-			walk(value.Field(i), path+".", visit)
-			continue
-		}
-		visit(path, field, value.Field(i))
 	}
 }
 

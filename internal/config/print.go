@@ -62,30 +62,19 @@ func node(value reflect.Value, prefix string) *yaml.Node {
 }
 
 func addFields(mapping *yaml.Node, value reflect.Value, prefix string) {
-	for i := range value.NumField() {
-		field := value.Type().Field(i)
-		name := field.Tag.Get("koanf")
-		if !field.IsExported() || name == "-" {
-			continue
-		}
-		if name == "" || strings.HasPrefix(name, ",") {
-			if field.Anonymous || strings.Contains(name, "squash") {
-				addFields(mapping, value.Field(i), prefix)
-			}
-			continue
-		}
+	eachField(value, func(name string, field reflect.StructField, value reflect.Value) {
 		path := prefix + name
-		child := node(value.Field(i), path+".")
+		child := node(value, path+".")
 		if field.Tag.Get("secret") == "true" {
 			child = &yaml.Node{Kind: yaml.ScalarNode, Value: redacted}
-			if value.Field(i).IsZero() {
+			if value.IsZero() {
 				child.SetString("")
 			}
 		}
-		kind := value.Field(i).Kind()
+		kind := value.Kind()
 		if !strings.HasPrefix(prefix, inList) && kind != reflect.Struct && kind != reflect.Map && child.Kind == yaml.ScalarNode {
 			child.LineComment = key{path: path}.env()
 		}
 		mapping.Content = append(mapping.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, child)
-	}
+	})
 }
