@@ -22,7 +22,6 @@ import (
 const (
 	maxBufferedRecords = 100_000
 	maxBufferedBytes   = 128 << 20
-	maxRecordBytes     = 8 << 20
 )
 
 // Client is a connection to Kafka: one producer, and the consumers that are started from it.
@@ -52,7 +51,6 @@ func Connect(cfg Config, log *zap.Logger, reg prometheus.Registerer) (*Client, e
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
 		kgo.ProducerLinger(cfg.Linger),
-		kgo.ProducerBatchMaxBytes(maxRecordBytes),
 		kgo.MaxBufferedRecords(maxBufferedRecords),
 		kgo.MaxBufferedBytes(maxBufferedBytes),
 		kgo.RecordPartitioner(newPartitioner()),
