@@ -75,6 +75,7 @@ func (p Program[C]) Start(ctx context.Context, source config.Source) error {
 		return fmt.Errorf("listen on admin.listen %s: %w", common.Admin.Listen, err)
 	}
 	host := NewHost(log)
+	host.Expect(p.Name)
 	log.Info("admin listener open", zap.String("address", listener.Addr().String()))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return host.Serve(ctx, listener) })

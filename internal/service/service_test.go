@@ -74,6 +74,11 @@ func TestSuperviseStartsAFailedServiceAgain(t *testing.T) {
 	go func() { served <- host.Serve(ctx, listener) }()
 	url := "http://" + listener.Addr().String()
 
+	host.Expect("tester")
+	if code, body := get(t, url+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "tester.start") {
+		t.Errorf("/readyz answered %d %s before the service was started", code, body)
+	}
+
 	second, warm := make(chan struct{}), make(chan struct{})
 	starts := 0
 	ended := make(chan error, 1)

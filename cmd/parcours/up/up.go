@@ -51,6 +51,7 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 		}
 	}
 	host := service.NewHost(log)
+	host.Expect(service.Names...)
 	var network net.ListenConfig
 	admin, err := network.Listen(ctx, "tcp", cfg.Admin.Listen)
 	if err != nil {
@@ -89,7 +90,6 @@ func runServices(ctx context.Context, host *service.Host, cfg Config, addresses 
 		default: // A restart of the service; the port is the same.
 		}
 	}
-	host.Expect(service.Names...)
 	run := func(name string, run service.Run) {
 		services.Go(func() error { return host.Supervise(ctx, name, cfg.Common, run) })
 	}
