@@ -11,7 +11,6 @@ import (
 	"sort"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,22 +47,24 @@ func BenchmarkCollector(b *testing.B) {
 				requests[i] = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: c\r\nAuthorization: Basic d2tfZGV2X3dlYjo=\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
 			}
 			count := 120_000 / (events + 10) // about a second
-			rates, costs := make([][]float64, len(servers)), make([][]float64, len(servers))
+			rates, costs, allocations := make([][]float64, len(servers)), make([][]float64, len(servers)), make([][]float64, len(servers))
 			ratios := make([][]float64, len(servers))
 			for _, server := range servers {
 				offer(b, server.address, requests, count/4)
 			}
 			for b.Loop() {
 				for i, server := range servers {
-					rate, cost := offer(b, server.address, requests, count)
+					rate, cost, allocated := offer(b, server.address, requests, count)
 					rates[i] = append(rates[i], rate*float64(events))
 					costs[i] = append(costs[i], cost/float64(events))
+					allocations[i] = append(allocations[i], allocated/float64(events))
 					ratios[i] = append(ratios[i], rates[0][len(rates[0])-1]/rates[i][len(rates[i])-1])
 				}
 			}
 			for i, server := range servers {
 				b.ReportMetric(middle(rates[i]), server.name+"events/s")
 				b.ReportMetric(middle(costs[i]), server.name+"cpu-us/event")
+				b.ReportMetric(middle(allocations[i]), server.name+"allocs/event")
 				if i > 0 {
 					b.ReportMetric(middle(ratios[i]), "of-"+strings.TrimSuffix(server.name, "-"))
 				}
@@ -196,11 +197,11 @@ func startLimit(b *testing.B, cut func(body []byte, add func(key, value []byte))
 }
 
 // offer sends count requests over 16 connections and returns requests a second, and microseconds of CPU
-// of the whole process a request.
-func offer(b *testing.B, address string, requests [][]byte, count int) (rate, cost float64) {
+// and allocations of the whole process a request.
+func offer(b *testing.B, address string, requests [][]byte, count int) (rate, cpu, allocations float64) {
 	b.Helper()
 	const connections = 16
-	before, began := processCPU(b), time.Now()
+	before, began := spentSoFar(b), time.Now()
 	var group sync.WaitGroup
 	for c := range connections {
 		group.Go(func() {
@@ -211,7 +212,9 @@ func offer(b *testing.B, address string, requests [][]byte, count int) (rate, co
 	}
 	group.Wait()
 	sent := float64(count / connections * connections)
-	return sent / time.Since(began).Seconds(), float64((processCPU(b) - before).Microseconds()) / sent
+	took := time.Since(began)
+	cpu, allocations = before.since(b, sent)
+	return sent / took.Seconds(), cpu, allocations
 }
 
 func sendAll(address string, requests [][]byte, first, count int) error {
@@ -254,15 +257,6 @@ func readAnswer(reader *bufio.Reader) error {
 			return err
 		}
 	}
-}
-
-func processCPU(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // segmentBodies are requests of browsers: pages, products and orders of many visitors.

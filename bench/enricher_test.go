@@ -42,10 +42,7 @@ func BenchmarkEnricher(b *testing.B) {
 			name string
 			stage
 		}{{"limit", limit}, {"warm", warm}, {"cold", cold}, {"limit", limit}} {
-			rate, cpu := round.round(b)
-			b.Logf("%-5s %7.0f events/s  %5.1f us of CPU an event", round.name, rate, cpu)
-			b.ReportMetric(rate, round.name+"_events/s")
-			b.ReportMetric(cpu, round.name+"_cpu_us/event")
+			round.round(b).report(b, round.name)
 		}
 	}
 	b.ReportMetric(0, "ns/op")

@@ -39,10 +39,7 @@ func BenchmarkIdentity(b *testing.B) {
 			name string
 			stage
 		}{{"limit", limit}, {"known", known}, {"new_3_percent", fresh}, {"limit", limit}} {
-			rate, cpu := round.round(b)
-			b.Logf("%-13s %7.0f events/s  %5.1f us of CPU an event", round.name, rate, cpu)
-			b.ReportMetric(rate, round.name+"_events/s")
-			b.ReportMetric(cpu, round.name+"_cpu_us/event")
+			round.round(b).report(b, round.name)
 		}
 	}
 	b.ReportMetric(0, "ns/op")

@@ -45,13 +45,13 @@ func BenchmarkPipeline(b *testing.B) {
 	for b.Loop() {
 		for _, sync := range []string{"true", "false"} {
 			p := startPipeline(b, program, sync)
-			began, up, engine := time.Now(), p.cpu(b, p.pid), p.cpu(b, p.engine)
+			began, up, engine := time.Now(), processCPU(b, p.pid), processCPU(b, p.engine)
 			p.send(b, batches)
 			acknowledged := time.Since(began)
 			p.await(b, events)
 			took := time.Since(began)
 			perEvent := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(events) }
-			up, engine = p.cpu(b, p.pid)-up, p.cpu(b, p.engine)-engine
+			up, engine = processCPU(b, p.pid)-up, processCPU(b, p.engine)-engine
 			b.Logf("sync=%-5s acknowledged at %6.0f events/s, stored at %6.0f events/s; CPU us/event: services and broker %.1f, engine %.1f, all %.1f; memory MB at rest: %d + engine %d, under load: %d + engine %d",
 				sync, float64(events)/acknowledged.Seconds(), float64(events)/took.Seconds(),
 				perEvent(up), perEvent(engine), perEvent(up+engine), p.restUp, p.restEngine, p.memory(b, p.pid, "VmHWM"), p.memory(b, p.engine, "VmHWM"))
@@ -206,26 +206,6 @@ func (p *upProcess) await(b *testing.B, events int) {
 	})
 }
 
-// cpu is the processor time of a process.
-func (p *upProcess) cpu(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+2:]))
-	const userTime, systemTime, tick = 11, 12, 10 * time.Millisecond
-	var ticks int
-	for _, at := range []int{userTime, systemTime} {
-		n, err := strconv.Atoi(fields[at])
-		if err != nil {
-			b.Fatal(err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * tick
-}
-
 // memory is a figure of /proc/PID/status in MB.
 func (p *upProcess) memory(b *testing.B, pid int, name string) int {
 	b.Helper()
@@ -244,29 +224,6 @@ func (p *upProcess) memory(b *testing.B, pid int, name string) int {
 	}
 	b.Fatalf("process %d has no %s", pid, name)
 	return 0
-}
-
-func children(b *testing.B, pid int) []int {
-	b.Helper()
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	var found []int
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for field := range strings.FieldsSeq(string(text)) {
-			child, err := strconv.Atoi(field)
-			if err != nil {
-				b.Fatal(err)
-			}
-			found = append(found, child)
-		}
-	}
-	return found
 }
 
 func eventually(b *testing.B, holds func() bool) {

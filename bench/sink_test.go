@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -84,7 +81,7 @@ func benchKafka(b *testing.B, cfg sink.Config) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	before := processorTime(b)
+	before, engine := spentSoFar(b), engineCPU(b)
 	b.ResetTimer()
 	go func() {
 		done <- sink.Run(ctx, cfg, service.Platform{
@@ -102,7 +99,7 @@ func benchKafka(b *testing.B, cfg sink.Config) {
 		}
 	}
 	b.StopTimer()
-	report(b, before, rows)
+	report(b, before, engine, rows)
 	cancel()
 	if err := <-done; err != nil {
 		b.Fatal(err)
@@ -167,7 +164,7 @@ func benchReadyBlocks(b *testing.B, db *warehouse.Warehouse, block int) {
 		columns = append(columns, row[0])
 	}
 	rows := 0
-	before := processorTime(b)
+	before, engine := spentSoFar(b), engineCPU(b)
 	b.ResetTimer()
 	for rows < sinkRows*b.N {
 		if err := db.InsertNative(b.Context(), "events", columns, uuid.NewString(), body); err != nil {
@@ -176,51 +173,25 @@ func benchReadyBlocks(b *testing.B, db *warehouse.Warehouse, block int) {
 		rows += block
 	}
 	b.StopTimer()
-	report(b, before, rows)
+	report(b, before, engine, rows)
 }
 
-// spent is processor time.
-type spent struct{ own, engine time.Duration }
-
-func report(b *testing.B, before spent, rows int) {
+// engineCPU is what the children of this process, of which the engine is one, have used.
+func engineCPU(b *testing.B) time.Duration {
 	b.Helper()
-	after := processorTime(b)
+	var total time.Duration
+	for _, child := range children(b, os.Getpid()) {
+		total += processCPU(b, child)
+	}
+	return total
+}
+
+func report(b *testing.B, before spent, engine time.Duration, rows int) {
+	b.Helper()
+	cpu, allocations := before.since(b, float64(rows))
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
-	b.ReportMetric(float64((after.own-before.own).Microseconds())/float64(rows), "own_cpu_us/row")
-	b.ReportMetric(float64((after.engine-before.engine).Microseconds())/float64(rows), "engine_cpu_us/row")
+	b.ReportMetric(cpu, "own_cpu_us/row")
+	b.ReportMetric(allocations, "own_allocs/row")
+	b.ReportMetric(float64((engineCPU(b)-engine).Microseconds())/float64(rows), "engine_cpu_us/row")
 	b.ReportMetric(0, "ns/op")
-}
-
-// processorTime is what this process and its children, of which the engine is one, have used.
-func processorTime(b *testing.B) spent {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	result := spent{own: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		b.Fatal(err)
-	}
-	const ticksPerSecond = 100
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // it ended
-		}
-		// After the name in brackets: state, parent, ...; the 12th and 13th are user and system ticks.
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		if parent, err := strconv.Atoi(fields[1]); err != nil || parent != os.Getpid() {
-			continue
-		}
-		for _, field := range fields[11:13] {
-			ticks, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			result.engine += time.Duration(ticks) * time.Second / ticksPerSecond
-		}
-	}
-	return result
 }

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,9 +26,21 @@ type stage struct {
 	run     func(ctx context.Context, p service.Platform) error
 }
 
-// round returns events per second and CPU microseconds an event, broker included. The clocks start when the first tenth
+// result of a round: events per second, and CPU microseconds and allocations an event, broker and client included.
+type result struct{ rate, cpu, allocations float64 }
+
+// report prints a round and gives it to the benchmark.
+func (r result) report(b *testing.B, name string) {
+	b.Helper()
+	b.Logf("%-13s %7.0f events/s  %5.1f us of CPU  %5.1f allocations an event", name, r.rate, r.cpu, r.allocations)
+	b.ReportMetric(r.rate, name+"_events/s")
+	b.ReportMetric(r.cpu, name+"_cpu_us/event")
+	b.ReportMetric(r.allocations, name+"_allocs/event")
+}
+
+// round fills a new broker and lets the stage drain it. The clocks start when the first tenth
 // is through, after the start of the service.
-func (s stage) round(b *testing.B) (rate, cpu float64) {
+func (s stage) round(b *testing.B) result {
 	b.Helper()
 	kafkaConfig := streamtest.Config(streamtest.Broker(b))
 	kafka, err := stream.Connect(kafkaConfig, zap.NewNop(), prometheus.NewRegistry())
@@ -58,14 +69,15 @@ func (s stage) round(b *testing.B) (rate, cpu float64) {
 	done := make(chan error, 1)
 	go func() { done <- s.run(ctx, p) }()
 	from := s.wait(b, kafka, s.events/10)
-	began, spent := time.Now(), cpuTime(b)
+	began, before := time.Now(), spentSoFar(b)
 	count := s.wait(b, kafka, s.events) - from
-	took, used := time.Since(began), cpuTime(b)-spent
+	took := time.Since(began)
+	cpu, allocations := before.since(b, float64(count))
 	cancel()
 	if err := <-done; err != nil {
 		b.Fatal(err)
 	}
-	return float64(count) / took.Seconds(), float64(used.Microseconds()) / float64(count)
+	return result{float64(count) / took.Seconds(), cpu, allocations}
 }
 
 // limit does what no stage can do without: read, copy with a suffix, write, commit.
@@ -115,13 +127,4 @@ func (s stage) wait(b *testing.B, kafka *stream.Client, count int) int {
 			b.Fatalf("%d events are through, want %d", sum, count)
 		}
 	}
-}
-
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
