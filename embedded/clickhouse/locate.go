@@ -16,7 +16,8 @@ const LibEnv = "PARCOURS_CHDB_LIB"
 var ErrNoEngine = errors.New("no ClickHouse engine found")
 
 // LocateLibrary returns the path of the engine library. An explicit path, or the one in PARCOURS_CHDB_LIB, must
-// exist; without one the library is searched beside the program, in the project's cache and in the user's cache.
+// exist; without one the library is searched beside the program, in the cache of the project that the program or the
+// working directory lies in, and in the user's cache.
 func LocateLibrary(explicit string) (string, error) {
 	if explicit == "" {
 		explicit = os.Getenv(LibEnv)
@@ -27,13 +28,13 @@ func LocateLibrary(explicit string) (string, error) {
 		}
 		return filepath.Abs(explicit)
 	}
-	for _, path := range libraryPlaces() {
+	for _, path := range libraryPlaces(workingAndProgramDirs()) {
 		if isFile(path) {
 			return filepath.Abs(path)
 		}
 	}
-	return "", fmt.Errorf("locate engine library %s: %w; run `make setup` in the project, or set %s to the file",
-		libraryName(), ErrNoEngine, LibEnv)
+	return "", fmt.Errorf("locate engine library %s: %w; run `make setup-engine` in the project, or install the npm package @chdb/lib-%s and set %s to the file in it",
+		libraryName(), ErrNoEngine, npmPlatform(), LibEnv)
 }
 
 // LocateBinary returns the clickhouse program on PATH, or "" when there is none.
@@ -65,19 +66,37 @@ func npmPlatform() string {
 	return runtime.GOOS + "-" + arch
 }
 
-func libraryPlaces() []string {
+// workingAndProgramDirs returns the working directory and the folder of the program, "" for one that is not known.
+func workingAndProgramDirs() (working, program string) {
+	if dir, err := os.Getwd(); err == nil {
+		working = dir
+	}
+	if exe, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = real
+		}
+		program = filepath.Dir(exe)
+	}
+	return working, program
+}
+
+func libraryPlaces(working, program string) []string {
 	names := []string{libraryName()}
 	if runtime.GOOS == "darwin" {
 		names = append(names, "libchdb.so")
 	}
 	var dirs []string
-	if exe, err := os.Executable(); err == nil {
-		dir := filepath.Dir(exe)
-		dirs = append(dirs, dir, filepath.Join(dir, "lib"), filepath.Join(dir, "..", "lib"))
+	if program != "" {
+		dirs = append(dirs, program, filepath.Join(program, "lib"), filepath.Join(program, "..", "lib"))
 	}
 	npm := filepath.Join("node_modules", "@chdb", "lib-"+npmPlatform())
-	if root := projectRoot(); root != "" {
-		dirs = append(dirs, filepath.Join(root, ".cache", "chdb", npm))
+	for _, dir := range []string{working, program} {
+		if dir == "" {
+			continue
+		}
+		if root := projectRoot(dir); root != "" {
+			dirs = append(dirs, filepath.Join(root, ".cache", "chdb", npm))
+		}
 	}
 	if cache, err := os.UserCacheDir(); err == nil {
 		own := filepath.Join(cache, "parcours", "chdb")
@@ -92,12 +111,8 @@ func libraryPlaces() []string {
 	return places
 }
 
-// projectRoot walks up from the working directory to the folder that holds go.work.
-func projectRoot() string {
-	dir, err := os.Getwd()
-	if err != nil {
-		return ""
-	}
+// projectRoot walks up from dir to the folder that holds go.work, "" when there is none.
+func projectRoot(dir string) string {
 	for {
 		if isFile(filepath.Join(dir, "go.work")) {
 			return dir

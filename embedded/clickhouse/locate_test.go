@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -53,6 +54,13 @@ func TestLocateLibrary(t *testing.T) {
 	t.Setenv(LibEnv, named)
 	f("", named)
 	f(project, project)
+	// The program of a project knows its engine wherever it is run; the folder it is run in is its user's wish.
+	t.Setenv(LibEnv, "")
+	program := filepath.Join(root, "project", "bin")
+	t.Chdir(root)
+	if places := libraryPlaces(root, program); !slices.Contains(places, project) {
+		t.Errorf("from elsewhere, %s is not among %q", project, places)
+	}
 	if _, err := LocateLibrary(filepath.Join(root, "nothing")); err == nil || errors.Is(err, ErrNoEngine) {
 		t.Errorf("a wrong explicit path: %v", err)
 	}
