@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parcours-cdp/parcours/cmd/parcours/up"
@@ -62,6 +66,52 @@ func TestVersionAsJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &parts); err != nil || code != exitOK || len(parts) == 0 || parts[0]["version"] != version {
 		t.Errorf("version --output json: exit code %d, %v\n%s", code, err, out)
 	}
+}
+
+func TestConfigCheckAsJSON(t *testing.T) {
+	code, out, _ := command(t, "config", "check", "--output", "json")
+	var checks []map[string]string
+	if err := json.Unmarshal([]byte(out), &checks); err != nil || code != exitOK || len(checks) != 1 || checks[0]["result"] != well {
+		t.Errorf("config check --output json: exit code %d, %v\n%s", code, err, out)
+	}
+}
+
+// A taken port is told at once, by the key that names it, before anything is started on it.
+func TestUpOnTakenPorts(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, key := range []string{"admin.listen", "collector.listen"} {
+		dir := t.TempDir()
+		var errs bytes.Buffer
+		// Where it is not told, up runs until it is stopped, and ends well.
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		code := run(ctx, []string{"up", "--data-dir", dir, "--ports", "auto", "--set", key + "=" + taken.Addr().String()},
+			streams{in: strings.NewReader(""), out: io.Discard, err: &errs})
+		cancel()
+		if code != exitError || !strings.Contains(errs.String(), key) || !strings.Contains(errs.String(), "--ports auto") {
+			t.Errorf("up with a taken %s: exit code %d and %q", key, code, errs.String())
+		}
+		if _, err := os.Stat(filepath.Join(dir, "kafka")); err == nil {
+			t.Errorf("up with a taken %s started the broker", key)
+		}
+	}
+}
+
+// An engine that is missing matters only where no ClickHouse answers.
+func TestDoctorOnServersOfOnesOwn(t *testing.T) {
+	missing := finding{check: "engine", result: unwell, advice: "install it"}
+	f := func(clickHouse, want string) {
+		t.Helper()
+		servers := []finding{{check: "kafka", result: well}, {check: checkClickHouse, result: clickHouse}}
+		if got := dispensable(missing, servers).result; got != want {
+			t.Errorf("a missing engine beside a ClickHouse that is %s: %s, want %s", clickHouse, got, want)
+		}
+	}
+	f(well, noted)
+	f(unwell, unwell)
 }
 
 // Every configuration file that is shipped is right.

@@ -13,6 +13,9 @@ func (configCheckCommand) Run(g globals, std streams) error {
 	if _, err := g.load(); err != nil {
 		return err
 	}
+	if g.Output == "json" {
+		return table(std.out, g.Output, []string{"check", "result"}, [][]string{{"configuration", well}})
+	}
 	fmt.Fprintln(std.out, "The configuration is right.")
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -61,19 +62,31 @@ func (c doctorCommand) examine(ctx context.Context, g globals) []finding {
 	if err != nil {
 		return []finding{failed("configuration", err, "correct the key that is named; parcours config print shows all")}
 	}
-	findings := []finding{ok("configuration", "workspace "+cfg.Workspace.Name)}
-	if cfg.Embedded.ClickHouse {
-		findings = append(findings, examineLibrary())
-	}
-	findings = append(findings, examineDataDir(cfg.Embedded.DataDir))
+	var servers []finding
 	for _, check := range []func(context.Context, up.Config) []finding{
 		examineKafka, examineRegistry, examineClickHouse, examineServices,
 	} {
 		limited, cancel := context.WithTimeout(ctx, c.Timeout)
-		findings = append(findings, check(limited, cfg)...)
+		servers = append(servers, check(limited, cfg)...)
 		cancel()
 	}
-	return findings
+	findings := []finding{ok("configuration", "workspace "+cfg.Workspace.Name)}
+	if cfg.Embedded.ClickHouse {
+		findings = append(findings, dispensable(examineLibrary(), servers))
+	}
+	findings = append(findings, examineDataDir(cfg.Embedded.DataDir))
+	return append(findings, servers...)
+}
+
+// dispensable makes a note of an engine that is missing here while a ClickHouse answers: only up would start one.
+func dispensable(engine finding, servers []finding) finding {
+	if engine.result == unwell && slices.ContainsFunc(servers, func(f finding) bool {
+		return f.check == checkClickHouse && f.result == well
+	}) {
+		engine.result = noted
+		engine.advice = "nothing, unless parcours up is to run here: then " + engine.advice
+	}
+	return engine
 }
 
 func ok(check, detail string) finding { return finding{check: check, result: well, detail: detail} }
@@ -176,8 +189,10 @@ func examineRegistry(ctx context.Context, cfg up.Config) []finding {
 	return []finding{ok(check, cfg.Registry.URL)}
 }
 
+const checkClickHouse = "clickhouse"
+
 func examineClickHouse(ctx context.Context, cfg up.Config) []finding {
-	const check = "clickhouse"
+	const check = checkClickHouse
 	advice := "start it, or correct sink.clickhouse; parcours up runs one of its own"
 	db, err := warehouse.Open(cfg.Sink.ClickHouse)
 	if err != nil {

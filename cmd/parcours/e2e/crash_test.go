@@ -221,3 +221,41 @@ func missingFrom(t *testing.T, db *warehouse.Warehouse, want map[string]bool) []
 	}
 	return lost
 }
+
+// TestSecondSignal: the first Ctrl-C waits for the requests in hand, a second one does not.
+func TestSecondSignal(t *testing.T) {
+	enginetest.Start(t) // Skips where there is no engine.
+	p := launch(t, t.TempDir(), "--set", "collector.timeouts.read=10m", "--set", "collector.timeouts.stop=10m")
+	var dialer net.Dialer
+	connection, err := dialer.DialContext(t.Context(), "tcp", p.Collector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if _, err := fmt.Fprintf(connection, "POST /v1/track HTTP/1.1\r\nHost: parcours\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	// "Continue" says that the collector waits for the body.
+	if _, err := connection.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.command.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() (string, bool) {
+		probe, err := dialer.DialContext(t.Context(), "tcp", p.Collector)
+		if err == nil {
+			return "the collector takes connections after a signal", probe.Close() != nil
+		}
+		return "", true
+	})
+	select {
+	case err := <-p.exited:
+		t.Fatalf("parcours up ended with a request in hand: %v\n%s", err, p.output)
+	default:
+	}
+	var exit *exec.ExitError
+	if err := p.end(t, syscall.SIGINT); !errors.As(err, &exit) || exit.ExitCode() != -1 {
+		t.Errorf("a second signal ended parcours up with %v, want an end by the signal", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,10 +53,12 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 	}
 	host := service.NewHost(log)
 	host.Expect(service.Names...)
-	var network net.ListenConfig
-	admin, err := network.Listen(ctx, "tcp", cfg.Admin.Listen)
+	admin, err := listen(ctx, "admin.listen", cfg.Admin.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on admin.listen %s: %w", cfg.Admin.Listen, err)
+		return err
+	}
+	if err := tryListen(ctx, "collector.listen", cfg.Collector.Listen); err != nil {
+		return errors.Join(err, admin.Close())
 	}
 	// The admin listener and the servers outlive the services, so they have a context of their own.
 	below, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
@@ -78,6 +81,26 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 		Admin:      admin.Addr().String(),
 	}
 	return runServices(ctx, host, cfg, addresses, opts.Ready)
+}
+
+// listen takes the address of a configuration key.
+func listen(ctx context.Context, key, address string) (net.Listener, error) {
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; end what has the port, or take free ones with --ports auto", key, err)
+	}
+	return listener, nil
+}
+
+// tryListen says at once that an address cannot be had. The service that listens there later is started again and
+// again when it fails, which is right for a port lost on the way and tells a newcomer nothing.
+func tryListen(ctx context.Context, key, address string) error {
+	listener, err := listen(ctx, key, address)
+	if err != nil {
+		return err
+	}
+	return listener.Close()
 }
 
 // runServices runs the four services until ctx ends. Ready is called when all of them are.
@@ -152,6 +175,7 @@ func (s *servers) close() {
 // start starts what the configuration wants embedded, side by side because the engine takes a second, and
 // writes the addresses into the configuration.
 func (s *servers) start(ctx context.Context, cfg *Config) error {
+	s.tellUnused(cfg)
 	starting, ctx := errgroup.WithContext(context.WithoutCancel(ctx))
 	if cfg.Embedded.Kafka {
 		starting.Go(func() error { return s.startBroker(ctx, cfg) })
@@ -163,6 +187,25 @@ func (s *servers) start(ctx context.Context, cfg *Config) error {
 		starting.Go(func() error { return s.startEngine(ctx, cfg) })
 	}
 	return starting.Wait()
+}
+
+// tellUnused warns of addresses that an embedded server takes the place of: whoever wrote them expects their data there.
+func (s *servers) tellUnused(cfg *Config) {
+	usual := DefaultConfig()
+	for _, server := range []struct {
+		embedded bool
+		key      string
+		unused   bool
+	}{
+		{cfg.Embedded.Kafka, "kafka", !slices.Equal(cfg.Kafka.Brokers, usual.Kafka.Brokers)},
+		{cfg.Embedded.Registry, "registry", cfg.Registry.URL != usual.Registry.URL},
+		{cfg.Embedded.ClickHouse, "clickhouse", !slices.Equal(cfg.Sink.ClickHouse.Addresses, usual.Sink.ClickHouse.Addresses)},
+	} {
+		if server.embedded && server.unused {
+			s.log.Warn("configured address not used, because the embedded server is on: switch it off to use the address",
+				zap.String("key", "embedded."+server.key))
+		}
+	}
 }
 
 func (s *servers) startBroker(ctx context.Context, cfg *Config) error {
@@ -185,10 +228,9 @@ func (s *servers) startRegistry(ctx context.Context, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	var network net.ListenConfig
-	listener, err := network.Listen(ctx, "tcp", cfg.Embedded.RegistryListen)
+	listener, err := listen(ctx, "embedded.registry_listen", cfg.Embedded.RegistryListen)
 	if err != nil {
-		return errors.Join(fmt.Errorf("listen on embedded.registry_listen: %w", err), r.Close())
+		return errors.Join(err, r.Close())
 	}
 	server := &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}
 	s.group.Go(func() error {
