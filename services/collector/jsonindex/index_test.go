@@ -326,6 +326,37 @@ func TestMergeIsThatOfMaps(t *testing.T) {
 	})
 }
 
+// Searching keys that are written with escapes costs no memory: a small text could ask for gigabytes.
+func TestSearchingKeepsNothing(t *testing.T) {
+	var over, under Index
+	many := bytes.NewBufferString(`{"k":0`)
+	for i := range 1000 {
+		fmt.Fprintf(many, `,"\u006b%d":1`, i)
+	}
+	many.WriteByte('}')
+	long := `{"\n` + strings.Repeat("x", 10_000) + `":1,"\ud83d\ude00":2,"\ud800":3}`
+	if err := errors.Join(over.Parse(many.Bytes(), wide), under.Parse([]byte(long), wide)); err != nil {
+		t.Fatal(err)
+	}
+	AppendMerged(nil, over.Root(), under.Root())
+	for m := over.Root().Members(); m.More(); m = m.Next() {
+		if v := under.Root().Get(m.Key()); v.Kind() != Missing {
+			t.Fatalf("%s found", m.Key())
+		}
+	}
+	if held := cap(under.strings); held > 4*len(long) {
+		t.Errorf("%d bytes of keys are held of a text of %d", held, len(long))
+	}
+	for key, want := range map[string]string{"\n" + strings.Repeat("x", 10_000): "1", "\U0001f600": "2", "\ufffd": "3", "\nx": "", "": ""} {
+		if got := string(under.Root().Get(key).Raw()); got != want {
+			t.Errorf("%.20q is %q, want %q", key, got, want)
+		}
+	}
+	if got := string(over.Root().Get("k999").Raw()); got != "1" {
+		t.Errorf("k999 is %q", got)
+	}
+}
+
 func TestPath(t *testing.T) {
 	text := `{"a":1,"products":[{"x":1},{"y":"here"}],"b":2}`
 	ix := parse(t, text, wide)

@@ -130,9 +130,10 @@ func AppendValue(dst []byte, v Value) []byte {
 func AppendMerged(dst []byte, over, under Value) []byte {
 	dst = append(dst, '{')
 	first := true
+	inOver, inUnder := over.lookup(), under.lookup()
 	for m := over.Members(); m.More(); m = m.Next() {
 		dst = appendKey(dst, m, &first)
-		below := under.Get(m.Key())
+		below := inUnder(m.Key())
 		if m.Value().Kind() == Object && below.Kind() == Object {
 			dst = AppendMerged(dst, m.Value(), below)
 		} else {
@@ -140,7 +141,7 @@ func AppendMerged(dst []byte, over, under Value) []byte {
 		}
 	}
 	for m := under.Members(); m.More(); m = m.Next() {
-		if over.Get(m.Key()).Kind() == Missing {
+		if inOver(m.Key()).Kind() == Missing {
 			dst = AppendValue(appendKey(dst, m, &first), m.Value())
 		}
 	}

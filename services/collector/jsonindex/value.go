@@ -67,11 +67,23 @@ func alias(b []byte) string {
 // Get finds a member of an object by its key.
 func (v Value) Get(key string) Value {
 	for m := v.Members(); m.More(); m = m.Next() {
-		if m.Key() == key {
+		if m.is(key) {
 			return m.Value()
 		}
 	}
 	return Value{}
+}
+
+// lookup is Get for many keys: what looks each of its own up in a large object must not walk it every time.
+func (v Value) lookup() func(key string) Value {
+	if v.Len() <= pairwise {
+		return v.Get
+	}
+	members := make(map[string]Value)
+	for m := v.Members(); m.More(); m = m.Next() {
+		members[m.Key()] = m.Value()
+	}
+	return func(key string) Value { return members[key] }
 }
 
 // Len is the number of items of an array or of members of an object.
@@ -120,6 +132,28 @@ func (m Member) Key() string {
 		return alias(m.ix.text[n.start+1 : n.end-1])
 	}
 	return m.ix.unquoted(n)
+}
+
+// is compares the key without making a text of it: a search compares many keys and keeps none.
+func (m Member) is(key string) bool {
+	n := &m.ix.nodes[m.key]
+	raw := m.ix.text[n.start+1 : n.end-1]
+	if n.flags&flagEscaped == 0 {
+		return string(raw) == key
+	}
+	for i := 0; i < len(raw); {
+		size := 1
+		if raw[i] == '\\' {
+			size, _ = escape(raw[i:])
+		}
+		var one [utf8.UTFMax]byte
+		plain := appendUnescaped(one[:0], raw[i:i+size])
+		if len(key) < len(plain) || key[:len(plain)] != string(plain) {
+			return false
+		}
+		key, i = key[len(plain):], i+size
+	}
+	return key == ""
 }
 
 // Value is the member's value.
