@@ -321,6 +321,23 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// A body that took long to come in brings the time at which it began.
+func TestQuotaCreditsTimeOnce(t *testing.T) {
+	q := newQuota(Quota{EventsPerSecond: 10})
+	now := testNow
+	q.take(now, 100, 0) // all that was saved up
+	taken := 0
+	for range 100 { // over ten seconds
+		now = now.Add(100 * time.Millisecond)
+		if q.take(now, 0, 0) == 0 && q.take(now.Add(-10*time.Second), 50, 0) == 0 {
+			taken += 50
+		}
+	}
+	if taken > 150 {
+		t.Errorf("%d events taken in ten seconds of ten each", taken)
+	}
+}
+
 func TestInFlightBytes(t *testing.T) {
 	d := newDirect(t, nil)
 	d.bodies.flying.Add(d.cfg.Limits.InFlightBytes - 10)

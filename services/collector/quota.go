@@ -59,12 +59,14 @@ func (q *quota) take(now time.Time, events, bytes int) int {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.last.IsZero() {
-		passed := max(now.Sub(q.last).Seconds(), 0)
+	// A request whose body took long comes with a time that others have been credited past: going back to it
+	// would credit that time twice.
+	if now.After(q.last) {
+		passed := now.Sub(q.last).Seconds()
 		q.events.fill(passed)
 		q.bytes.fill(passed)
+		q.last = now
 	}
-	q.last = now
 	if wait := max(q.events.wait(), q.bytes.wait()); wait > 0 {
 		return int(min(math.Ceil(wait), maxRetryAfter))
 	}
