@@ -29,7 +29,8 @@ func (c clocks) stated() schemas.Optional[schemas.Millis] {
 	return c.timestamp
 }
 
-// occurred is when the event happened, by our clock, never in the future.
+// occurred is when the event happened, by our clock, never in the future, and never before what can be stored,
+// however far off a clock is.
 func (c clocks) occurred(received schemas.Millis) schemas.Millis {
 	if c.original.Valid && c.timestamp.Valid {
 		return min(c.timestamp.Value, received) // corrected by who forwarded it
@@ -38,7 +39,7 @@ func (c clocks) occurred(received schemas.Millis) schemas.Millis {
 	if !stated.Valid {
 		return received
 	}
-	return min(stated.Value+c.skew(received), received)
+	return max(earliest, min(stated.Value+c.skew(received), received))
 }
 
 // skew is what the sender's clock lacks.

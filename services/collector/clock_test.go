@@ -38,6 +38,7 @@ func TestClocks(t *testing.T) {
 	f("1970", `"timestamp":"1970-01-01T00:00:00Z","sentAt":"1970-01-01T00:01:00Z"`, -minute, `"1970-01-01T00:00:00.000Z"`)
 	f("future", `"timestamp":`+at(24*hour), 0, at(24*hour))
 	f("future by the skew", `"timestamp":`+at(-hour)+`,"sentAt":`+at(-2*hour), 0, at(-hour))
+	f("before all time by the skew", `"timestamp":"1905-01-01","sentAt":"2299-01-01"`, earliest.Time().Sub(testNow), `"1905-01-01T00:00:00.000Z"`)
 	f("corrected before", `"originalTimestamp":`+at(-3*hour)+`,"timestamp":`+at(-hour)+`,"sentAt":`+at(-2*hour), -hour, at(-3*hour))
 	f("originalTimestamp", `"originalTimestamp":`+at(-hour)+`,"sentAt":`+at(-hour), 0, at(-hour))
 	f("a phone that was offline", `"timestamp":`+at(-2*hour)+`,"sentAt":`+at(-hour)+`,"context":{"library":{"name":"analytics-kotlin"}}`, -2*hour, at(-2*hour))
