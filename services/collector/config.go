@@ -119,8 +119,13 @@ func (c Config) Validate() error {
 	return c.Timeouts.validate()
 }
 
-// maxBodyBytes keeps a quarantined body, whole, below what Kafka takes as one message.
-const maxBodyBytes = 4 << 20
+// The records of a request stay below the million bytes that any Kafka takes as one message, or the request
+// would be answered 503 for ever: a body is quarantined whole, and the record of an event may be several times
+// as long as its JSON.
+const (
+	maxBodyBytes  = 896 << 10
+	maxEventBytes = 128 << 10
+)
 
 func (l Limits) validate() error {
 	for _, limit := range []struct {
@@ -129,7 +134,7 @@ func (l Limits) validate() error {
 	}{
 		{"compressed_bytes", int64(l.CompressedBytes), 1 << 10, maxBodyBytes},
 		{"body_bytes", int64(l.BodyBytes), 1 << 10, maxBodyBytes},
-		{"event_bytes", int64(l.EventBytes), 1 << 10, int64(l.BodyBytes)},
+		{"event_bytes", int64(l.EventBytes), 1 << 10, int64(min(l.BodyBytes, maxEventBytes))},
 		{"batch_events", int64(l.BatchEvents), 1, 100_000},
 		{"depth", int64(l.Depth), 4, 1000},
 		{"keys", int64(l.Keys), 16, 100_000},

@@ -63,6 +63,9 @@ func TestValidate(t *testing.T) {
 	f(func(c *Config) { c.TrustedProxies = []string{"10.0.0.1"} }, "collector.trusted_proxies")
 	f(func(c *Config) { c.Limits.Depth = 0 }, "collector.limits.depth")
 	f(func(c *Config) { c.Limits.EventBytes = c.Limits.BodyBytes + 1 }, "collector.limits.event_bytes")
+	f(func(c *Config) { c.Limits.BodyBytes, c.Limits.EventBytes = maxBodyBytes, maxEventBytes }, "")
+	f(func(c *Config) { c.Limits.BodyBytes = 1 << 20 }, "collector.limits.body_bytes")
+	f(func(c *Config) { c.Limits.EventBytes = 256 << 10 }, "collector.limits.event_bytes")
 	f(func(c *Config) { c.Timeouts.Produce = 0 }, "collector.timeouts.produce")
 	f(func(c *Config) { c.Timeouts.Read = time.Hour }, "collector.timeouts.read")
 }

@@ -69,6 +69,20 @@ func TestBrokerErrors(t *testing.T) {
 }
 
 // The answer comes after the acknowledgement, not after the call.
+// The largest that the limits can be set to still fits a message of Kafka's.
+func TestLargestBodyAndEventAreKept(t *testing.T) {
+	r := start(t, func(c *Config) { c.Limits.BodyBytes, c.Limits.EventBytes = maxBodyBytes, maxEventBytes })
+	if status, told := r.send("/v1/batch", "wk_dev_web", strings.Repeat("x", maxBodyBytes)); status != http.StatusBadRequest {
+		t.Errorf("a body of no dialect: %d %s", status, told)
+	}
+	const frame = `{"event":"Order Completed","userId":"u","properties":{"products":[{}]}}`
+	lines := `[{}` + strings.Repeat(`,{}`, (maxEventBytes-len(frame))/3) + `]` // what grows most
+	event := strings.Replace(frame, `[{}]`, lines, 1)
+	if status, told := r.send("/v1/track", "wk_dev_web", event); status != http.StatusOK || told != success {
+		t.Errorf("an event of many lines: %d %s", status, told)
+	}
+}
+
 func TestAnswerWaitsForTheAcknowledgement(t *testing.T) {
 	r := start(t, nil)
 	asked, acknowledge := make(chan struct{}), make(chan struct{})
