@@ -134,6 +134,8 @@ func TestCommerce(t *testing.T) {
 	f("Checkout Step Completed", `{"checkout_id":"c","step":2,"shipping_method":"relay","payment_method":"card"}`, "Checkout Step Completed", `{"checkout_id":"c","payment_method":"card","shipping_method":"relay","step":2}`, ``)
 	f("Product Added to Wishlist", `{"wishlist_id":"w","wishlist_name":"n","product_id":"p"}`, "Product Added to Wishlist", `{"wishlist_id":"w","items":[{"product_id":"p"}]}`, `{"wishlist_name":"n"}`)
 	f("Product Shared", `{"share_via":"email","recipient":"friend@example.fr","product_id":"p"}`, "Product Shared", `{"items":[{"product_id":"p"}]}`, `{"share_via":"email"}`)
+	f("Order Completed", `{"Products":[{"sku":"a"}],"products":[{"sku":"b"}],"Tender":[{"amount":5}]}`, "Order Completed", `{"tender":[{"amount":5}],"items":[{"sku":"a"}]}`, `{"products":[{"sku":"b"}]}`)
+	f("Product Shared", `{"Recipient":"friend@example.fr","product_id":"p"}`, "Product Shared", `{"items":[{"product_id":"p"}]}`, ``)
 	// An event of the sender's own: what the specification reserves is typed where it fits.
 	f("Subscribed", `{"revenue":"9.90","currency":"EUR","price":"free","products":"x"}`, "Subscribed", `{"currency":"EUR","revenue":9.9}`, `{"price":"free","products":"x"}`)
 	f("Subscribed", `{"revenue":"a lot"}`, "Subscribed", ``, `{"revenue":"a lot"}`)

@@ -60,12 +60,17 @@ func (d *draft) liftTyped(folded []byte, m jsonindex.Member, event knownEvent) R
 			return reason
 		}
 	}
-	switch key := m.Key(); {
-	case key == "products":
+	own := 0 // the item of the event's own product
+	if event.shape == shapeProduct {
+		own = 1
+	}
+	// Of two spellings of a list the first is taken: lines are not counted twice.
+	switch name := string(folded); {
+	case name == "products" && len(commerce.Value.Items) == own:
 		liftList(d, m, d.item)
-	case key == "tender":
+	case name == "tender" && len(commerce.Value.Tender) == 0:
 		liftList(d, m, d.tender)
-	case key == "recipient" && event.share:
+	case name == "recipient" && event.share:
 		m.Lift() // somebody else's address, which that person never gave us
 	default:
 		_, reason := commerceFields.take(folded, m, &commerce.Value)
