@@ -78,5 +78,9 @@ func rejectionID(r schemas.RejectedTouchpoint) uuid.UUID {
 	} else {
 		name = append(name, r.Payload...)
 	}
+	if !r.Offset.Valid && len(r.Payload) == 0 {
+		// Nothing was kept to tell two of them apart but when they came.
+		name = binary.BigEndian.AppendUint64(name, uint64(r.ReceivedAt.Value))
+	}
 	return uuid.NewSHA1(namespace, name)
 }

@@ -57,4 +57,11 @@ func TestRejectionsKeepTheirBytesAndTheirIds(t *testing.T) {
 	if next := read(q.FromRecord(&other, "undecodable", "", "")); next.RejectionID == first.RejectionID {
 		t.Error("faults at two places in the log share an id")
 	}
+	// Of a body that was too large nothing is kept but when it came.
+	large := schemas.RejectedTouchpoint{Source: "web", Reason: "body_too_large", ReceivedAt: schemas.Some(schemas.Millis(1))}
+	one := read(q.Record(large))
+	large.ReceivedAt = schemas.Some(schemas.Millis(2))
+	if two := read(q.Record(large)); two.RejectionID == one.RejectionID {
+		t.Error("two bodies without bytes are one row")
+	}
 }
