@@ -92,6 +92,11 @@ func TestOrders(t *testing.T) {
 		c.Items = []schemas.Item{{ProductID: "p1", Price: amount(t, "3")}, {ProductID: "p2"}}
 	})
 	add(commerce(1, "Order Completed", "h", 8), func(c *schemas.Commerce) { c.Revenue, c.Tax = amount(t, "5"), amount(t, "1") })
+	// i: two equal refunds, the second of which was delivered twice.
+	add(commerce(1, "Order Completed", "i", 8), total("10"))
+	add(commerce(1, "Order Refunded", "i", 9), total("2"))
+	add(commerce(1, "Order Refunded", "i", 9), total("2"))
+	sent = append(sent, sent[len(sent)-1])
 	// A ticket without order, with its refund; a refund of an order never seen; an order that is not one.
 	add(atTill(commerce(4, "Order Completed", "", 8), "paris", "77"), func(c *schemas.Commerce) {
 		c.Total, c.Tender = amount(t, "15"), []schemas.Tender{{Type: "cash", Amount: amount(t, "15")}}
@@ -112,6 +117,7 @@ func TestOrders(t *testing.T) {
 		{"f", "completed", "7", "7", "0", "7", "7", "EUR"},
 		{"g", "completed", "3", "3", "0", "3", "3", "EUR"},
 		{"h", "completed", "6", "5", "0", "6", "5", "EUR"},
+		{"i", "partially_refunded", "10", "10", "4", "6", "6", "EUR"},
 		{"paris/1/77", "partially_refunded", "15", "15", "5", "10", "10", "EUR"},
 		{"unseen", "refunded", "0", "0", "4", "-4", "-4", "EUR"},
 	})

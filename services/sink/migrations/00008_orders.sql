@@ -90,9 +90,11 @@ FROM
         argMax((e.shipping, e.tax, e.discount, e.coupon, if(e.payment_method != '', e.payment_method, e.`tender.type`[1])), (is_order AND stated_total IS NOT NULL, is_order, position)) AS stated,
         argMaxIf(e.`items.quantity`, position, is_order AND notEmpty(e.`items.product_id`)) AS quantities,
         countIf(is_order) > 0 AS known,
-        countIf(is_refund) AS refunds,
-        countIf(is_refund AND stated_refund IS NULL) AS whole_refunds,
-        ifNull(sumIf(stated_refund, is_refund), toDecimal128(0, 4)) AS refunded,
+        -- A refund that was delivered twice was paid back once.
+        groupUniqArrayIf((e.event_id, stated_refund), is_refund) AS paid_back,
+        length(paid_back) AS refunds,
+        arrayCount(r -> r.2 IS NULL, paid_back) AS whole_refunds,
+        arraySum(r -> ifNull(r.2, toDecimal128(0, 4)), paid_back) AS refunded,
         maxOrNullIf(e.occurred_at, is_refund) AS refunded_at,
         maxOrNullIf(e.occurred_at, is_cancellation) AS cancelled_at
     FROM parcours.events AS e
