@@ -124,7 +124,7 @@ func (c *Client) gather(ctx context.Context, client *kgo.Client, consumer Consum
 		if fetches.IsClientClosed() {
 			return nil, errStopped
 		}
-		if err := fetchError(fetches); err != nil {
+		if err := fetchError(fetches, func(loss *kgo.ErrDataLoss) { c.lost(consumer.Group, loss) }); err != nil {
 			return nil, fmt.Errorf("fetch for group %s: %w", consumer.Group, err)
 		}
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -163,11 +163,23 @@ func appendRange(batch []Range, topic string, partition int32, records []*Record
 	return append(batch, Range{Topic: topic, Partition: partition, Records: slices.Clone(records)})
 }
 
+// lost reports what the broker lost of its log behind the committed offset, after an unclean election or with
+// a disk. Nobody can bring it back, and a group that ended here would end here again at each start.
+func (c *Client) lost(group string, loss *kgo.ErrDataLoss) {
+	c.metrics.losses.WithLabelValues(group, loss.Topic).Inc()
+	c.log.Error("kafka lost records that the group had read; it goes on where the log ends",
+		zap.String("group", group), zap.String("topic", loss.Topic), zap.Int32("partition", loss.Partition),
+		zap.Int64("read_to", loss.ConsumedTo), zap.Int64("goes_on_at", loss.ResetTo))
+}
+
 // fetchError tells faults that end the consumer from those that pass: franz-go retries the latter by
-// itself and reports them only so that they can be seen.
-func fetchError(fetches kgo.Fetches) error {
+// itself and reports them only so that they can be seen. A loss of records passes when somebody is told of it.
+func fetchError(fetches kgo.Fetches, lost func(*kgo.ErrDataLoss)) error {
 	for _, failed := range fetches.Errors() {
+		var loss *kgo.ErrDataLoss
 		switch {
+		case lost != nil && errors.As(failed.Err, &loss):
+			lost(loss)
 		case errors.Is(failed.Err, context.Canceled), errors.Is(failed.Err, context.DeadlineExceeded):
 			// The poll's own deadline.
 		case kerr.IsRetriable(failed.Err):
@@ -255,7 +267,8 @@ func (c *Client) follow(ctx context.Context, topic string, from kgo.Offset, hand
 		if fetches.IsClientClosed() {
 			return errStopped
 		}
-		if err := fetchError(fetches); err != nil {
+		// Who reads a topic as its state has to read it anew after a loss.
+		if err := fetchError(fetches, nil); err != nil {
 			return fmt.Errorf("fetch %s: %w", topic, err)
 		}
 		records = records[:0]

@@ -13,7 +13,9 @@ import (
 
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/stream/streamtest"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -280,5 +282,55 @@ func TestEnsureTopicsHoldsEqualPartitions(t *testing.T) {
 	six := streamtest.Connect(t, cfg)
 	if err := six.EnsureTopics(deadline(t), stream.Touchpoints, stream.Identified); err == nil {
 		t.Fatal("stages with 4 and 6 partitions were accepted: copies of one event would not meet")
+	}
+}
+
+// A broker that lost the end of its log, as after an unclean election, does not end the group for ever.
+func TestConsumeGoesOnAfterALoss(t *testing.T) {
+	brokers := streamtest.Broker(t)
+	client := streamtest.Client(t, brokers)
+	if err := client.EnsureTopics(deadline(t), stream.Touchpoints); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	var beyond kadm.Offsets
+	for partition := range int32(stream.DefaultConfig().Partitions) {
+		beyond.Add(kadm.Offset{Topic: stream.Touchpoints, Partition: partition, At: 1000, LeaderEpoch: 0})
+	}
+	if _, err := kadm.NewClient(raw).CommitOffsets(deadline(t), "g", beyond); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(deadline(t))
+	defer stop()
+	ended := make(chan error, 1)
+	got := make(chan struct{}, 1)
+	go func() {
+		ended <- client.Consume(ctx, consumer("g"), func(context.Context, []stream.Range) error {
+			select {
+			case got <- struct{}{}:
+			default:
+			}
+			return nil
+		})
+	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		produce(t, client, 17) // what came before the group found the loss is behind its new place
+		select {
+		case <-got:
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			return
+		case err := <-ended:
+			t.Fatalf("the group ended: %v", err)
+		case <-tick.C:
+		}
 	}
 }

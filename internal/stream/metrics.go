@@ -15,6 +15,7 @@ type metrics struct {
 	lagRecords     *prometheus.GaugeVec
 	behindSeconds  *prometheus.GaugeVec
 	lostCommits    *prometheus.CounterVec
+	losses         *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
@@ -41,8 +42,11 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		lostCommits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "parcours_stream_lost_commits_total", Help: "Commits refused because a rebalance took the partitions.",
 		}, []string{"group"}),
+		losses: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "parcours_stream_data_losses_total", Help: "Partitions whose log was found to end before the committed offset.",
+		}, []string{"group", "topic"}),
 	}
-	reg.MustRegister(m.produced, m.produceErrors, m.produceSeconds, m.consumed, m.lagRecords, m.behindSeconds, m.lostCommits)
+	reg.MustRegister(m.produced, m.produceErrors, m.produceSeconds, m.consumed, m.lagRecords, m.behindSeconds, m.lostCommits, m.losses)
 	return m
 }
 
