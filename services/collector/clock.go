@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -103,24 +104,41 @@ func parseTime(v jsonindex.Value) (at schemas.Optional[schemas.Millis], ok bool)
 	return schemas.Some(millis), true
 }
 
-// parseEpoch takes digits with an optional fraction, which is cut.
+// parseEpoch takes digits with an optional fraction, which is cut, and 1.7954E12, as Java and PHP write a float.
 func parseEpoch(sent string) (schemas.Millis, bool) {
+	if strings.ContainsAny(sent, "eE") {
+		number, err := strconv.ParseFloat(sent, 64)
+		if err != nil || math.Abs(number) > float64(latest) {
+			return 0, false
+		}
+		sent = strconv.FormatFloat(number, 'f', -1, 64)
+	}
 	whole, fraction, _ := strings.Cut(sent, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
+	if err != nil || digits(fraction) < len(fraction) {
 		return 0, false
 	}
 	if n > -secondsBelow && n < secondsBelow {
 		millis := 0
 		for i := range 3 {
 			millis *= 10
-			if i < len(fraction) && fraction[i] >= '0' && fraction[i] <= '9' {
+			if i < len(fraction) {
 				millis += int(fraction[i] - '0')
 			}
 		}
 		return schemas.Millis(n*1000 + int64(millis)), true
 	}
 	return schemas.Millis(n), true
+}
+
+// digits counts those that a text starts with.
+func digits(s string) int {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // parseISO reads 2026-05-31, and 2026-05-31T20:15[:30[.123456789]] with T, t or a space, and Z, z, +02,

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ func TestClocks(t *testing.T) {
 	f("a phone that was offline", `"timestamp":`+at(-2*hour)+`,"sentAt":`+at(-hour)+`,"context":{"library":{"name":"analytics-kotlin"}}`, -2*hour, at(-2*hour))
 	f("a phone with a fast clock", `"timestamp":`+at(hour)+`,"sentAt":`+at(2*hour)+`,"context":{"library":{"name":"Analytics-CSharp"}}`, -hour, at(hour))
 	f("milliseconds", fmt.Sprintf(`"timestamp":%d`, testNow.Add(-hour).UnixMilli()), -hour, at(-hour))
+	// As Java and PHP write a float.
+	f("milliseconds with an exponent", fmt.Sprintf(`"timestamp":%s`, strconv.FormatFloat(float64(testNow.Add(-hour).UnixMilli()), 'E', -1, 64)), -hour, at(-hour))
 	f("seconds as text", fmt.Sprintf(`"timestamp":"%d.250"`, testNow.Add(-hour).Unix()), -hour+250*time.Millisecond, at(-hour+250*time.Millisecond))
 }
 

@@ -59,6 +59,8 @@ func TestRejections(t *testing.T) {
 	f(`{"type":"identify","userId":"u","traits":"t"}`, ReasonInvalidType, "traits")
 	f(`{"type":"track","event":"X","userId":"u","timestamp":"yesterday"}`, ReasonInvalidTimestamp, "timestamp")
 	f(`{"type":"track","event":"X","userId":"u","timestamp":"2026-02-30T00:00:00Z"}`, ReasonInvalidTimestamp, "timestamp")
+	f(`{"type":"track","event":"X","userId":"u","timestamp":"1795000000.5th"}`, ReasonInvalidTimestamp, "timestamp")
+	f(`{"type":"track","event":"X","userId":"u","timestamp":1e300}`, ReasonInvalidTimestamp, "timestamp")
 	f(`{"type":"track","event":"X","userId":"u","timestamp":{}}`, ReasonInvalidTimestamp, "timestamp")
 	f(`{"type":"track","event":"X","userId":"u","originalTimestamp":"0001-01-01T00:00:00Z"}`, ReasonInvalidTimestamp, "originalTimestamp")
 	f(`{"type":"track","event":"X","userId":"u","sentAt":"9999-01-01T00:00:00Z"}`, ReasonInvalidTimestamp, "sentAt")
