@@ -4,6 +4,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -95,6 +96,7 @@ func decode(k *koanf.Koanf, section Section) error {
 		TagName:          "koanf",
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
 			duration,
+			quoted,
 			mapstructure.StringToSliceHookFunc(","),
 			mapstructure.TextUnmarshallerHookFunc(),
 			replaceList,
@@ -117,6 +119,15 @@ func duration(_, to reflect.Type, value any) (any, error) {
 		return nil, fmt.Errorf("%q is no duration: write it as 500ms, 5s or 2h", text)
 	}
 	return d, nil
+}
+
+// quoted refuses a number where a text is wanted: YAML has changed it by then, 0123 to 83 and long ones to a float,
+// and a key or a password would be another one than was written.
+func quoted(from, to reflect.Value) (any, error) {
+	if to.Kind() == reflect.String && (from.CanInt() || from.CanUint() || from.CanFloat()) {
+		return nil, errors.New("it is a text that YAML takes for a number: put it in quotes")
+	}
+	return from.Interface(), nil
 }
 
 // replaceList empties a list before it is decoded into: without it, fields that an element leaves out

@@ -84,6 +84,8 @@ func TestMistakesAreNamed(t *testing.T) {
 	f("kafca: {linger: 1s}", nil, nil, "kafca.linger", "kafka.linger")
 	f("kafka: {sources: [{nam: web}]}", nil, nil, "kafka", "nam")
 	f("kafka: {linger: soon}", nil, nil, "linger", "soon")
+	f("kafka: {password: 0123}", nil, nil, "password", "quotes")
+	f("kafka: {sources: [{name: web, write_key: 12345678901234567890}]}", nil, nil, "write_key", "quotes")
 	f("kafka: [", nil, nil, "parcours.yaml")
 	f("kafka: {}", []string{"PARCOURS_KAFKA_LINGR=1s"}, nil, "PARCOURS_KAFKA_LINGR")
 	f("kafka: {}", []string{"PARCOURS_KAFKA_LINGER_FILE=x"}, nil, "PARCOURS_KAFKA_LINGER_FILE")
