@@ -45,7 +45,7 @@ var details = map[Reason]string{
 	ReasonDuplicateKey:        "an object has the same key twice: send each key once",
 	ReasonTooDeep:             "objects and arrays are nested too deeply: flatten them",
 	ReasonTooManyKeys:         "the event has too many keys: send fewer, or split it",
-	ReasonNumberOutOfRange:    "a number does not fit a 64-bit float: send it as text",
+	ReasonNumberOutOfRange:    "a number does not fit 64 bits, as a whole number or a float: send it as text",
 	ReasonNotAnObject:         "an event is a JSON object",
 	ReasonEventTooLarge:       "the event is over the published size: send less, or split it",
 	ReasonBatchTooLarge:       "the context of the batch, repeated for each of its events, is too large: send it smaller",

@@ -140,6 +140,10 @@ func TestFaults(t *testing.T) {
 	f(`{"a":1e400}`, wide, Fault{NumberOutOfRange, 5})
 	f(`{"a":1e-400}`, wide)
 	f(`{"a":`+strings.Repeat("9", 400)+`}`, wide, Fault{NumberOutOfRange, 5})
+	// A JSON column takes whole numbers of 64 bits, signed or not, and refuses the row for a larger one.
+	f(`[18446744073709551615,-9223372036854775808,100000000000000000000.0,1e20]`, wide)
+	f(`{"a":18446744073709551616}`, wide, Fault{NumberOutOfRange, 5})
+	f(`{"a":[-9223372036854775809]}`, wide, Fault{NumberOutOfRange, 6})
 	f(`[[[1]]]`, Limits{Depth: 3, Keys: 9})
 	f(`[[[1]]]`, Limits{Depth: 2, Keys: 9}, Fault{TooDeep, 2})
 	f(`{"a":1,"b":{"c":1}}`, Limits{Depth: 9, Keys: 3})

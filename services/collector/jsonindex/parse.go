@@ -296,6 +296,10 @@ func hex4(s []byte) (rune, bool) {
 // digits of a float beyond which a number without an exponent may overflow.
 const safeDigits = 300
 
+// characters of a whole number beyond which it may not fit 64 bits, signed or not: the JSON columns of ClickHouse
+// refuse such a number, and the row with it.
+const safeWhole = 18
+
 // number reads a number and leaves its text alone; only one that could overflow is converted, to see.
 func (p *parser) number() bool {
 	start, i, text := p.pos, p.pos, p.text
@@ -310,6 +314,7 @@ func (p *parser) number() bool {
 	default:
 		return false
 	}
+	whole := i
 	if i < len(text) && text[i] == '.' {
 		from := i + 1
 		if i = digits(text, from); i == from {
@@ -327,13 +332,27 @@ func (p *parser) number() bool {
 			return false
 		}
 	}
-	if exponent || i-start > safeDigits {
+	switch {
+	case i == whole:
+		if i-start > safeWhole && !fitsWhole(string(text[start:i])) {
+			p.fault(NumberOutOfRange, start)
+		}
+	case exponent || i-start > safeDigits:
 		if _, err := strconv.ParseFloat(string(text[start:i]), 64); err != nil {
 			p.fault(NumberOutOfRange, start)
 		}
 	}
 	p.pos = i
 	return true
+}
+
+func fitsWhole(text string) bool {
+	if text[0] == '-' {
+		_, err := strconv.ParseInt(text, 10, 64)
+		return err == nil
+	}
+	_, err := strconv.ParseUint(text, 10, 64)
+	return err == nil
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
