@@ -194,6 +194,8 @@ func TestPerson(t *testing.T) {
 		`{"user_id":"u","birth_date":"1980-05-31","street":"1 rue X","postal_code":"75001","city":"Paris","country":"FR","company":"Acme"}`, "user_id=u", `{"address":{"floor":2},"company":{"plan":"pro"}}`, ``)
 	f("/v1/identify", `{"userId":"u","traits":{"birthday":"May","name":"Jo Du","title":"DG","gender":"F","civility":"Mme","address":"1 rue X"}}`,
 		`{"user_id":"u","civility":"Mme","full_name":"Jo Du","gender":"F","street":"1 rue X","title":"DG"}`, "user_id=u", `{"birthday":"May"}`, ``)
+	f("/v1/identify", `{"userId":"u","traits":{"\u0065mail":["a@b.fr","c@d.fr",null],"phone":["0612345678",{"x":1}],"first_name":[]}}`,
+		`{"user_id":"u","email":"a@b.fr","phone":"0612345678"}`, "user_id=u email=a@b.fr email=c@d.fr phone=0612345678", `{"phone":["0612345678",{"x":1}]}`, ``)
 	// The person's other values leave the JSON too, and identify.
 	f("/v1/track", `{"event":"Signed Up","userId":"u","properties":{"email":"new@b.fr","ok":true},"context":{"traits":{"email":"old@b.fr","plan":"gold"}}}`,
 		`{"user_id":"u","email":"new@b.fr"}`, "user_id=u email=new@b.fr email=old@b.fr", `{"plan":"gold"}`, `{"ok":true}`)

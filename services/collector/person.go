@@ -87,19 +87,38 @@ func (d *draft) liftPerson(object jsonindex.Value, known *fields[schemas.Person]
 	}
 }
 
-// liftContact moves one member into the person. Where the person has another value already, that one
-// stays and the new one leaves the JSON all the same; an e-mail, a telephone number or a card is an
-// identifier of the event even then.
+// liftContact moves one member into the person, each of a list of them. What is neither stays.
 func (d *draft) liftContact(folded []byte, m jsonindex.Member, typed field[schemas.Person]) {
-	alone, person := &d.alone, &d.touchpoint.Person
-	*alone = schemas.Person{}
-	if result, _ := typed.set(alone, m.Value()); result != taken {
+	if m.Value().Kind() == jsonindex.Object {
 		d.liftPersonObject(folded, m)
 		return
 	}
-	m.Lift()
+	if m.Value().Kind() != jsonindex.Array {
+		if d.contact(m.Value(), typed) {
+			m.Lift()
+		}
+		return
+	}
+	all := true
+	for i := m.Value().Items(); i.More(); i = i.Next() {
+		all = d.contact(i.Value(), typed) && all
+	}
+	if all {
+		m.Lift()
+	}
+}
+
+// contact takes one value, or reports that it is none. Where the person has another one already, that one
+// stays and the new one leaves the JSON all the same; an e-mail, a telephone number or a card is an
+// identifier of the event even then.
+func (d *draft) contact(v jsonindex.Value, typed field[schemas.Person]) bool {
+	alone, person := &d.alone, &d.touchpoint.Person
+	*alone = schemas.Person{}
+	if result, _ := typed.set(alone, v); result != taken {
+		return false
+	}
 	if *alone == (schemas.Person{}) {
-		return // null or empty
+		return true // null or empty
 	}
 	d.identify(emailType, alone.Email)
 	d.identify(phoneType, alone.Phone)
@@ -112,6 +131,7 @@ func (d *draft) liftContact(folded []byte, m jsonindex.Member, typed field[schem
 	} else if at := typed.text(&person.Value); *at == "" {
 		*at = *typed.text(alone)
 	}
+	return true
 }
 
 // liftPostal takes the address that an order is billed or sent to. It is the person's unless they have
@@ -140,9 +160,6 @@ func (d *draft) liftPostal(folded []byte, m jsonindex.Member) bool {
 
 // liftPersonObject takes an address or a company that is an object; other objects stay.
 func (d *draft) liftPersonObject(folded []byte, m jsonindex.Member) {
-	if m.Value().Kind() != jsonindex.Object {
-		return
-	}
 	switch string(folded) {
 	case "address":
 		d.liftPerson(m.Value(), addressFields)
