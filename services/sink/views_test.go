@@ -195,6 +195,28 @@ func TestCustomersFollowTheIdentityMap(t *testing.T) {
 	r.golden("SELECT toString(customer_id) FROM orders WHERE workspace = %s AND channel = 'store'", [][]string{{node(card).String()}})
 }
 
+// A sum over several currencies names none, also where one of them came by a refund of an order that was never seen.
+func TestCustomerNamesACurrencyOnlyWhenItIsOne(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	paid := func(anchor byte, name, order, currency string) *schemas.EnrichedTouchpoint {
+		e := commerce(anchor, name, order, 8)
+		e.Commerce.Value.Total, e.Commerce.Value.Currency = amount(t, "10"), currency
+		return e
+	}
+	r.produce(
+		paid(1, "Order Completed", "a", "EUR"), paid(1, "Order Refunded", "unseen a", "EUR"),
+		paid(2, "Order Completed", "b", "EUR"), paid(2, "Order Refunded", "unseen b", "GBP"),
+		paid(3, "Order Completed", "c", "EUR"), paid(3, "Order Completed", "d", "GBP"), paid(3, "Order Cancelled", "d", "GBP"),
+	)
+	r.awaitCommitted(7)
+	r.golden("SELECT customer_id, orders, currency FROM customers WHERE workspace = %s ORDER BY customer_id", [][]string{
+		{node(1).String(), "1", "EUR"},
+		{node(2).String(), "1", ""},
+		{node(3).String(), "1", "EUR"},
+	})
+}
+
 // Clear values stand in contacts alone, once for each set of values.
 func TestContactsAreTheOnlyHome(t *testing.T) {
 	r := newRig(t)

@@ -94,7 +94,7 @@ LEFT JOIN
         minIf(o.occurred_at, counted) AS first_order_at,
         maxIf(o.occurred_at, counted) AS last_order_at,
         arraySort(groupUniqArrayIf(toString(o.store_id), counted AND o.store_id != '')) AS stores,
-        groupUniqArrayIf(toString(o.currency), counted) AS currencies,
+        groupUniqArrayIf(toString(o.currency), counted OR o.net_total != 0) AS currencies,
         sum(o.net_total) AS total,
         sum(o.net_revenue) AS revenue
     FROM parcours.orders AS o
