@@ -260,6 +260,10 @@ func two(s string) (int, bool) {
 // parseDate takes the day of a date or of a whole time as it is written, whatever its zone: a business
 // day and a birthday have none.
 func parseDate(sent string) (schemas.Date, bool) {
+	if len(sent) == len("31/05/2026") && sent[2] == '/' {
+		day, err := time.Parse("02/01/2006", sent) // as forms and tills in France have it
+		return schemas.DateOf(day.Year(), day.Month(), day.Day()), err == nil && day.Year() >= 1900 && day.Year() <= 2299
+	}
 	if _, ok := parseISO(sent); !ok {
 		return 0, false
 	}

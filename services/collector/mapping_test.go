@@ -187,6 +187,8 @@ func TestPerson(t *testing.T) {
 	}
 	f("/v1/identify", `{"userId":"u","traits":{"email":"a@b.fr","firstName":"Jo","last_name":"Du","plan":"gold","age":33}}`,
 		`{"user_id":"u","email":"a@b.fr","first_name":"Jo","last_name":"Du"}`, "user_id=u email=a@b.fr", `{"plan":"gold","age":33}`, ``)
+	f("/v1/identify", `{"userId":"u","traits":{"birthday":"29/02/1984"}}`, `{"user_id":"u","birth_date":"1984-02-29"}`, "user_id=u", ``, ``)
+	f("/v1/identify", `{"userId":"u","traits":{"birthday":"02/29/1984"}}`, `{"user_id":"u"}`, "user_id=u", `{"birthday":"02/29/1984"}`, ``)
 	f("/v1/identify", `{"userId":"u","traits":{"plan":"gold"}}`, `{"user_id":"u"}`, "user_id=u", `{"plan":"gold"}`, ``)
 	f("/v1/identify", `{"anonymousId":"a","traits":{"phone":612345678,"loyaltyId":"29"}}`,
 		`{"loyalty_card":"29","phone":"612345678"}`, "anonymous_id=a phone=612345678 loyalty_card=29", ``, ``)

@@ -63,7 +63,7 @@ var details = map[Reason]string{
 	ReasonInvalidTimestamp:    "the time is not ISO 8601, or not between the years 1900 and 2299",
 	ReasonInvalidAmount:       "the amount is not a decimal number such as 12.90, or too large",
 	ReasonInvalidNumber:       "the value is not a whole number",
-	ReasonInvalidDate:         "the date is not of the form 2026-05-31",
+	ReasonInvalidDate:         "the date is neither of the form 2026-05-31 nor of the form 31/05/2026",
 	reasonInvalidJSON:         "the body is not JSON",
 	reasonNoBatch:             "the body is not an object with an array named batch",
 	reasonBodyTooLarge:        "the body is over the published size",

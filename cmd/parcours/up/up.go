@@ -74,6 +74,10 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 	if err := servers.start(below, &cfg); err != nil {
 		return err
 	}
+	// Without the servers below them the services could only fail.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(below, stop)()
 	addresses := Addresses{
 		Registry:   hostPort(cfg.Registry.URL),
 		ClickHouse: cfg.Sink.ClickHouse.Addresses[0],
@@ -108,9 +112,11 @@ func runServices(ctx context.Context, host *service.Host, cfg Config, addresses 
 	services, ctx := errgroup.WithContext(ctx)
 	listening := make(chan string, 1)
 	cfg.Collector.OnListen = func(address string) {
+		// Started again, the collector must be where everybody was told that it is.
+		cfg.Collector.Listen = address
 		select {
 		case listening <- address:
-		default: // A restart of the service; the port is the same.
+		default:
 		}
 	}
 	run := func(name string, run service.Run) {
