@@ -18,8 +18,9 @@ const tablesPage = "../../docs/reference/tables.md"
 
 const pageHead = `# Tables and views
 
-All of them are in the ClickHouse database ` + "`parcours`" + `, and each comment below is in ` + "`system.columns`" + ` too. Counts are right without ` + "`FINAL`" + `
-in ` + "`events`" + ` and in the views made of it. The tables whose engine is *ReplacingMergeTree* may hold older versions of a row until ClickHouse merges them:
+All of them are in the ClickHouse database ` + "`parcours`" + `, and each comment below is in ` + "`system.columns`" + ` too. No query needs
+` + "`FINAL`" + `. An event that its sender delivered twice is two rows of ` + "`events`" + ` with one ` + "`event_id`" + ` until the sink drops repeats: count
+` + "`uniqExact(event_id)`" + ` where that matters; ` + "`orders` and `order_items`" + ` count each order and line once. The tables whose engine is *ReplacingMergeTree* may hold older versions of a row until ClickHouse merges them:
 take the row with the greatest ` + "`version`" + `, as the views do, and count rejections by ` + "`uniqExact(rejection_id)`" + `.
 
 A customer's history moves when identity learns that two customers are one. ` + "`customer_events`, `orders`, `order_items` and `customers`" + ` resolve
