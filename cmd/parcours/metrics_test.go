@@ -131,7 +131,7 @@ func TestMetricsReference(t *testing.T) {
 		}
 		cancel()
 		// Stopped while it starts, it may say so; what it registered is all that counts here.
-		<-ended
+		_ = <-ended
 		fmt.Fprintf(&page, "\n## %s\n\n%s", s.name, own.table())
 	}
 	path := "../../docs/reference/metrics.md"

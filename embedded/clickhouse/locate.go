@@ -72,8 +72,8 @@ func workingAndProgramDirs() (working, program string) {
 		working = dir
 	}
 	if exe, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(exe); err == nil {
-			exe = real
+		if target, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = target
 		}
 		program = filepath.Dir(exe)
 	}
