@@ -114,6 +114,17 @@ func TestDoctorOnServersOfOnesOwn(t *testing.T) {
 	f(unwell, unwell)
 }
 
+func TestConfigPrintAsJSON(t *testing.T) {
+	code, out, errs := command(t, "config", "print", "--output", "json", "--set", "workspace.hash_key="+strings.Repeat("ab", 32))
+	var sections map[string]map[string]any
+	if err := json.Unmarshal([]byte(out), &sections); err != nil || code != exitOK || sections["kafka"]["partitions"] != 4.0 {
+		t.Errorf("config print --output json: exit code %d, %v\n%s%s", code, err, out, errs)
+	}
+	if strings.Contains(out, "abab") {
+		t.Errorf("the hash key is printed:\n%s", out)
+	}
+}
+
 // Every configuration file that is shipped is right.
 func TestShippedConfigurations(t *testing.T) {
 	found, err := filepath.Glob("../../deploy/*/*.yaml")

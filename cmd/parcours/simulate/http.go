@@ -68,7 +68,7 @@ func (h *httpCarrier) carry(ctx context.Context, d *Delivery) error {
 		}
 		wait := max(after, backOff(attempt))
 		if time.Since(begun)+wait > h.opts.Patience {
-			return h.settle(d, 0, attempt)
+			return errors.Join(h.settle(d, 0, attempt), h.deaf(err))
 		}
 		h.counters.retries.Add(1)
 		timer := time.NewTimer(wait)
@@ -79,6 +79,15 @@ func (h *httpCarrier) carry(ctx context.Context, d *Delivery) error {
 			return errors.Join(h.settle(d, 0, attempt), ctx.Err())
 		}
 	}
+}
+
+// deaf ends the run when the target has not answered a single request for as long as patience lasts: it is not
+// overloaded or away, it is not there.
+func (h *httpCarrier) deaf(err error) error {
+	if err == nil || h.counters.requests.Load() > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s has answered nothing for %s: start it, or correct --target: %w", h.base, h.opts.Patience, err)
 }
 
 func (h *httpCarrier) settle(d *Delivery, status, attempts int) error {

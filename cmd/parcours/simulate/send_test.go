@@ -262,6 +262,17 @@ func TestRefusedAndGivenUp(t *testing.T) {
 	}
 }
 
+// A target that answers nothing at all is a wrong address: the run ends after one patience, not after one a delivery.
+func TestEndsWhenNobodyListens(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	url := server.URL
+	server.Close()
+	_, _, err := sendTo(t, url, 10, func(o *Options) { o.Patience, o.Workers = 250*time.Millisecond, 2 })
+	if err == nil || !strings.Contains(err.Error(), "has answered nothing") {
+		t.Errorf("nobody listens at %s, and Send ends with %v", url, err)
+	}
+}
+
 // TestStopsWithItsContext: a stop in the middle returns, and the ledger claims nothing that was not acknowledged.
 func TestStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
