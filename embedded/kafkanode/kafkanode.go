@@ -149,7 +149,7 @@ func format(ctx context.Context, java []string, properties string) error {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails: see crypto/rand
 	args := append(java[:len(java):len(java)], "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone",
-		"--cluster-id", base64.RawURLEncoding.EncodeToString(id[:]), "--config", properties)
+		"--cluster-id="+base64.RawURLEncoding.EncodeToString(id[:]), "--config", properties)
 	out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("format the log directory: %w: %s", err, out)
