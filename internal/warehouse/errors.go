@@ -55,6 +55,9 @@ func Reason(err error) string {
 	return "clickhouse"
 }
 
+// IsAnswer reports whether the error is the server's own: it has done nothing. Without an answer nobody knows.
+func IsAnswer(err error) bool { return codeOf(err) != 0 }
+
 func codeOf(err error) int32 {
 	var exception *clickhouse.Exception
 	if errors.As(err, &exception) {

@@ -99,7 +99,7 @@ func (s *sink) insert(ctx context.Context, l loader, table *rows, records []*str
 	if table.block.Rows() == 0 {
 		return nil
 	}
-	err := s.insertBlock(ctx, table.block, token(records), l.trusted())
+	err := s.insertBlock(ctx, table.block, records, l.trusted())
 	if err == nil || l.trusted() || !warehouse.IsDataError(err) {
 		return err
 	}
@@ -133,11 +133,25 @@ func token(records []*stream.Record) string {
 }
 
 // insertBlock inserts until it is done, ctx ends, or the server blames the rows and they are not trusted.
-func (s *sink) insertBlock(ctx context.Context, block *warehouse.Block, token string, trusted bool) error {
-	table := block.Table()
+//
+// A table without replicas notes a token before it keeps the part, so a server that dies between the two drops the
+// repetition of what it never kept, and says that all is well. An insert that succeeds after one without an answer is
+// therefore counted, and inserted under another token when rows are missing: a double is better than a loss.
+func (s *sink) insertBlock(ctx context.Context, block *warehouse.Block, records []*stream.Record, trusted bool) error {
+	table, token := block.Table(), token(records)
+	unanswered := false
 	for attempt := 1; ; attempt++ {
 		began := time.Now()
 		err := s.warehouse.Insert(ctx, block, token)
+		if err == nil && unanswered {
+			var kept uint64
+			if kept, err = s.kept(ctx, table, records); err == nil && kept < uint64(block.Rows()) {
+				s.log.Warn("rows of a repeated insert are missing and are inserted under another token",
+					zap.String("table", table), zap.String("token", token), zap.Uint64("found", kept), zap.Int("rows", block.Rows()))
+				token, unanswered = token+"/again", false
+				continue
+			}
+		}
 		if err == nil {
 			s.metrics.insertSeconds.WithLabelValues(table).Observe(time.Since(began).Seconds())
 			s.metrics.inserts.WithLabelValues(table).Inc()
@@ -148,6 +162,7 @@ func (s *sink) insertBlock(ctx context.Context, block *warehouse.Block, token st
 		if !trusted && warehouse.IsDataError(err) {
 			return err
 		}
+		unanswered = unanswered || !warehouse.IsAnswer(err)
 		if ctx.Err() != nil {
 			return fmt.Errorf("stop inserting %s into %s: %w", token, table, context.Cause(ctx))
 		}
@@ -161,6 +176,14 @@ func (s *sink) insertBlock(ctx context.Context, block *warehouse.Block, token st
 			return fmt.Errorf("stop inserting %s into %s: %w", token, table, err)
 		}
 	}
+}
+
+// kept counts the rows that a table has of a range.
+func (s *sink) kept(ctx context.Context, table string, records []*stream.Record) (rows uint64, err error) {
+	first, last := records[0], records[len(records)-1]
+	err = s.warehouse.ScanRow(ctx, []any{&rows}, "SELECT count() FROM "+warehouse.Database+"."+table+
+		" WHERE _topic = ? AND _partition = ? AND _offset BETWEEN ? AND ?", first.Topic, first.Partition, first.Offset, last.Offset)
+	return rows, err
 }
 
 // pause waits longer after each attempt, at most longest, and never exactly as long as another instance.

@@ -35,6 +35,7 @@ const (
 	pass   mode = iota
 	refuse      // answer 503 without asking ClickHouse
 	lose        // let ClickHouse do the insert, and lose its answer
+	burn        // lose, and take the rows away again: the token is noted and the part is not there
 	whole       // refuse all but the first range ever inserted: its halves meet the fault
 )
 
@@ -50,11 +51,15 @@ func newNetwork(t *testing.T, clickhouse string) *network {
 			forward.ServeHTTP(w, r)
 		case now == refuse, now == whole:
 			http.Error(w, "overloaded", http.StatusServiceUnavailable)
-		case now == lose:
+		case now == lose, now == burn:
 			answer := httptest.NewRecorder()
 			forward.ServeHTTP(answer, r)
 			if answer.Code != http.StatusOK {
 				t.Errorf("clickhouse answered %d: %s", answer.Code, answer.Body)
+			}
+			if now == burn {
+				n.set(pass)
+				enginetest.Exec(t, clickhouse, "ALTER TABLE parcours.events DELETE WHERE 1 SETTINGS mutations_sync = 2")
 			}
 			panic(http.ErrAbortHandler) // closes the connection
 		}
@@ -204,6 +209,23 @@ func TestLostAnswerDoublesNothing(t *testing.T) {
 		if token != n.tokens[0] {
 			t.Errorf("token changed between attempts: %q, then %q", n.tokens[0], token)
 		}
+	}
+}
+
+// A server that dies after it noted a token and before it kept the part drops the repetition. The sink must see that.
+func TestBurntTokenLosesNothing(t *testing.T) {
+	r := newRig(t)
+	n := newNetwork(t, r.cfg.ClickHouse.Addresses[0])
+	r.cfg.ClickHouse.Addresses = []string{n.address}
+	n.set(burn)
+	r.run()
+	r.produce(event(1, "Product Viewed"))
+	r.awaitCommitted(1)
+	r.eventually("SELECT count() FROM events WHERE workspace = %s", "1")
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.tokens) != 3 || n.tokens[1] != n.tokens[0] || n.tokens[2] == n.tokens[0] {
+		t.Errorf("tokens are %q: want one, the same again, and another", n.tokens)
 	}
 }
 
