@@ -92,7 +92,7 @@ func TestKilledEngineLosesNoAcknowledgedInsert(t *testing.T) {
 				for i := range rows {
 					fmt.Fprintf(&body, "%d\t%d\trow of a batch\n", w, batch*rows+i)
 				}
-				// An INSERT whose answer was lost is sent again, and without a token: a table without replicas notes a token
+				// An INSERT whose answer was lost is sent again, and without a token: a table without replicas may note a token
 				// before it has the part, so that a kill between the two makes it drop the repetition of what it never kept.
 				url := fmt.Sprintf("http://%s/?query=INSERT+INTO+acked+FORMAT+TSV", addr)
 				if insert(t, url, body.String()) {

@@ -134,8 +134,9 @@ func token(records []*stream.Record) string {
 
 // insertBlock inserts until it is done, ctx ends, or the server blames the rows and they are not trusted.
 //
-// A table without replicas notes a token before it keeps the part, so a server that dies between the two drops the
-// repetition of what it never kept, and says that all is well. An insert that succeeds after one without an answer is
+// Versions of ClickHouse differ in whether a table without replicas notes a token before or after it keeps the part.
+// Where it is before, a server that dies between the two drops the repetition of what it never kept, and says that all
+// is well. An insert that succeeds after one without an answer is
 // therefore counted, and inserted under another token when rows are missing: a double is better than a loss.
 func (s *sink) insertBlock(ctx context.Context, block *warehouse.Block, records []*stream.Record, trusted bool) error {
 	table, token := block.Table(), token(records)
