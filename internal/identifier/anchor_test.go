@@ -31,7 +31,7 @@ func TestAnchorIsTheStrongestResolved(t *testing.T) {
 					ids = append(ids, schemas.Identifier{Type: types.Draw(t, "type"), Value: values.Draw(t, "value")})
 				}
 				node, typ, ok := s.Anchor(ids)
-				resolved := s.Resolve(ids, nil)
+				resolved := s.Resolve(ids, 0, nil, nil)
 				best := Strongest(resolved)
 				if ok != (best >= 0) || ok && (node != resolved[best].Node || typ != resolved[best].Type) {
 					t.Fatalf("%v: anchor %s of %s (%v), resolved %v", ids, node, typ, ok, resolved)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -69,6 +70,12 @@ type TypeConfig struct {
 	Length int `koanf:"length"`
 	// Check is the check digit of a card scheme: empty, luhn or ean13.
 	Check string `koanf:"check"`
+	// Limit is how many identifiers of this type one customer has at most; a pair that would bring more is
+	// refused. 0 is the default of the type, which for a type of one's own is no limit.
+	Limit int `koanf:"limit"`
+	// Hubs has, for other types, how many of them can be seen with one value of this type: a value seen with
+	// more is shared (a shop's tablet) and links nobody. 0 switches a default off.
+	Hubs map[string]int `koanf:"hubs"`
 }
 
 // over lays what is given over what is the default.
@@ -79,7 +86,21 @@ func (t TypeConfig) over(base TypeConfig) TypeConfig {
 		Normaliser: cmp.Or(t.Normaliser, base.Normaliser),
 		Length:     cmp.Or(t.Length, base.Length),
 		Check:      cmp.Or(t.Check, base.Check),
+		Limit:      cmp.Or(t.Limit, base.Limit),
+		Hubs:       t.hubsOver(base),
 	}
+}
+
+// hubsOver lays the hubs that are given over those that are the default, and drops what is switched off.
+func (t TypeConfig) hubsOver(base TypeConfig) map[string]int {
+	all := make(map[string]int, len(base.Hubs)+len(t.Hubs))
+	maps.Copy(all, base.Hubs)
+	maps.Copy(all, t.Hubs)
+	maps.DeleteFunc(all, func(_ string, most int) bool { return most == 0 })
+	if len(all) == 0 {
+		return nil
+	}
+	return all
 }
 
 // types are all types with all they need.
@@ -123,14 +144,14 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Types: map[string]TypeConfig{
-			UserID:           {Rank: 1, Class: "authenticated", Normaliser: "exact"},
-			LoyaltyCard:      {Rank: 2, Class: "verified", Normaliser: "card"},
-			Email:            {Rank: 3, Class: "typed", Normaliser: "email"},
-			Phone:            {Rank: 4, Class: "typed", Normaliser: "phone"},
-			PaymentReference: {Rank: 5, Class: "verified", Normaliser: "exact"},
-			DeviceID:         {Rank: 6, Class: "authenticated", Normaliser: "device"},
-			AnonymousID:      {Rank: 7, Class: "authenticated", Normaliser: "exact"},
-			TillRecord:       {Rank: 8, Class: "authenticated", Normaliser: "exact"},
+			UserID:           {Rank: 1, Class: "authenticated", Normaliser: "exact", Limit: 1},
+			LoyaltyCard:      {Rank: 2, Class: "verified", Normaliser: "card", Limit: 2, Hubs: map[string]int{UserID: 2}},
+			Email:            {Rank: 3, Class: "typed", Normaliser: "email", Limit: 5, Hubs: map[string]int{UserID: 4}},
+			Phone:            {Rank: 4, Class: "typed", Normaliser: "phone", Limit: 5, Hubs: map[string]int{UserID: 4}},
+			PaymentReference: {Rank: 5, Class: "verified", Normaliser: "exact", Limit: 10},
+			DeviceID:         {Rank: 6, Class: "authenticated", Normaliser: "device", Limit: 20, Hubs: map[string]int{UserID: 3}},
+			AnonymousID:      {Rank: 7, Class: "authenticated", Normaliser: "exact", Limit: 200, Hubs: map[string]int{UserID: 3}},
+			TillRecord:       {Rank: 8, Class: "authenticated", Normaliser: "exact", Limit: 20},
 			EmailCanon:       {Rank: 10, Class: "inferred", Normaliser: "email_canon"},
 		},
 		MailProviders: []MailProvider{
@@ -151,9 +172,19 @@ func DefaultConfig() Config {
 
 // Validate names the field that is wrong, its value and what to do.
 func (c Config) Validate() error {
-	for name, t := range c.types() {
+	all := c.types()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t := all[name]
 		if err := t.validate(name); err != nil {
 			return fmt.Errorf("identifiers.types.%s%w", name, err)
+		}
+		for _, other := range slices.Sorted(maps.Keys(t.Hubs)) {
+			if _, known := all[other]; !known {
+				return fmt.Errorf("identifiers.types.%s.hubs.%s: no such type: use one of %s, or configure it", name, other, strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+			}
+			if most := t.Hubs[other]; most < 0 {
+				return fmt.Errorf("identifiers.types.%s.hubs.%s is %d: give 1 or more, or 0 for no hubs", name, other, most)
+			}
 		}
 	}
 	if c.PhoneCache < 0 {
@@ -183,6 +214,8 @@ func (t TypeConfig) validate(name string) error {
 		return fmt.Errorf(".length is %d: give 0 to 64", t.Length)
 	case t.Check != "" && t.Check != "luhn" && t.Check != "ean13":
 		return fmt.Errorf(".check is %q: use luhn, ean13 or leave it empty", t.Check)
+	case t.Limit < 0:
+		return fmt.Errorf(".limit is %d: give 1 or more, or 0 for the default of the type", t.Limit)
 	}
 	return nil
 }

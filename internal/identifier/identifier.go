@@ -8,6 +8,9 @@ package identifier
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -26,7 +29,21 @@ const (
 	Blocked     = "blocked"
 	Invalid     = "invalid"
 	UnknownType = "unknown_type"
+	// Erased is a value that was seen before it was erased.
+	Erased = "erased"
+	// Hub is a value that too many share; Ruled is one that an operator blocked. Both have a node: it is the
+	// graph that knows.
+	Hub   = "hub"
+	Ruled = "blocked_by_operator"
 )
+
+// Erasures knows the nodes that were erased, by [Identifiers.SuppressionKey].
+type Erasures interface {
+	// Suppressions is how many there are.
+	Suppressions() int
+	// Suppressed is the time of the erasure in milliseconds since 1970; ok is false when there was none.
+	Suppressed(key [16]byte) (at int64, ok bool)
+}
 
 // Resolved is what an identifier of a touchpoint came to.
 type Resolved struct {
@@ -37,6 +54,8 @@ type Resolved struct {
 	// Rank and Class as configured for the type, worse for a weak value.
 	Rank  uint8
 	Class Class
+	// Weak is true for a value that is shared by nature: a land line, a role mailbox.
+	Weak bool
 	// Derived is true for an identifier we made of the one before it (email_canon of email).
 	Derived bool
 	// Reason it is not used; empty when it is.
@@ -50,6 +69,8 @@ type kind struct {
 	class Class
 	// blocked are the configured blocked values in this type's spelling.
 	blocked map[string]struct{}
+	// blockedNodes are the nodes of the configured blocked values.
+	blockedNodes []uuid.UUID
 }
 
 // Identifiers knows a workspace's types, rules and key. It is safe for concurrent use.
@@ -58,7 +79,9 @@ type Identifiers struct {
 	region string
 	mail   mailRules
 	hash   *hasher
-	phones *otter.Cache[string, parsedPhone]
+	// suppress hashes nodes once more, with a key of its own.
+	suppress *hasher
+	phones   *otter.Cache[string, parsedPhone]
 }
 
 // parsedPhone is an answer of the phone parser, which costs more than all the rest.
@@ -80,7 +103,7 @@ func New(cfg Config, ws workspace.Config) (*Identifiers, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Identifiers{kinds: make(map[string]*kind), region: strings.ToUpper(ws.Region), mail: newMailRules(cfg), hash: newHasher(key)}
+	s := &Identifiers{kinds: make(map[string]*kind), region: strings.ToUpper(ws.Region), mail: newMailRules(cfg), hash: newHasher(key), suppress: newHasher(suppressionKey(key))}
 	if cfg.PhoneCache > 0 {
 		s.phones, err = otter.New(&otter.Options[string, parsedPhone]{MaximumSize: cfg.PhoneCache})
 		if err != nil {
@@ -97,9 +120,13 @@ func New(cfg Config, ws workspace.Config) (*Identifiers, error) {
 	for _, k := range s.kinds {
 		blocked := make(map[string]struct{}, 2*len(cfg.Blocked))
 		for _, raw := range cfg.Blocked {
-			blocked[strings.ToLower(raw)] = struct{}{}
-			if value, _, reason := s.normalise(k, raw); reason == "" {
-				blocked[value] = struct{}{}
+			blocked[strings.ToLower(strings.TrimSpace(raw))] = struct{}{}
+			// A value that was seen before it was configured can have been written in capitals or not.
+			for _, spelling := range []string{raw, strings.ToLower(raw), strings.ToUpper(raw)} {
+				if value, _, reason := s.normalise(k, spelling); reason == "" {
+					blocked[value] = struct{}{}
+					k.blockedNodes = append(k.blockedNodes, s.hash.node(k.name, value, 0))
+				}
 			}
 		}
 		k.blocked = blocked
@@ -127,18 +154,71 @@ func (s *Identifiers) Normalise(typ, raw string) (value, reason string) {
 	return value, reason
 }
 
-// Node of one identifier, or the reason why it is not used.
+// Types are all types, the built-in ones too, each with all its settings. Hubs that are switched off are
+// not in it.
+func (s *Identifiers) Types() map[string]TypeConfig {
+	all := make(map[string]TypeConfig, len(s.kinds))
+	for name, k := range s.kinds {
+		t := k.TypeConfig
+		t.Hubs = maps.Clone(t.Hubs)
+		all[name] = t
+	}
+	return all
+}
+
+// BlockedNodes are the nodes of the configured blocked values, under each type that takes them, ascending:
+// they are blocked also where they were seen before they were configured.
+func (s *Identifiers) BlockedNodes() []uuid.UUID {
+	var nodes []uuid.UUID
+	for _, k := range s.kinds {
+		nodes = append(nodes, k.blockedNodes...)
+	}
+	slices.SortFunc(nodes, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(nodes)
+}
+
+// Node of one identifier that was never erased, or the reason why it is not used.
 func (s *Identifiers) Node(typ, raw string) (node uuid.UUID, reason string) {
+	return s.Current(typ, raw, nil)
+}
+
+// Current is the node of an identifier seen now: that of the generation after its last erasure.
+func (s *Identifiers) Current(typ, raw string, erased Erasures) (node uuid.UUID, reason string) {
 	value, reason := s.Normalise(typ, raw)
 	if reason != "" {
 		return uuid.Nil, reason
 	}
-	return s.hash.node(typ, value), ""
+	node, _ = s.node(typ, value, math.MaxInt64, erased)
+	return node, ""
 }
 
-// Resolve appends what each of the identifiers came to, in their order, each email_canon right after
-// its e-mail.
-func (s *Identifiers) Resolve(ids []schemas.Identifier, into []Resolved) []Resolved {
+// SuppressionKey is what stays of a node that is erased: a hash of it with a second key.
+func (s *Identifiers) SuppressionKey(node uuid.UUID) [16]byte {
+	return s.suppress.again(node)
+}
+
+// node is that of a value seen at a time. A value seen after it was erased has a node of the next
+// generation, so that nothing ties it to what was forgotten; ok is false for a value seen before.
+func (s *Identifiers) node(typ, value string, at int64, erased Erasures) (node uuid.UUID, ok bool) {
+	node = s.hash.node(typ, value, 0)
+	if erased == nil || erased.Suppressions() == 0 {
+		return node, true
+	}
+	for generation := 1; ; generation++ {
+		until, suppressed := erased.Suppressed(s.suppress.again(node))
+		if !suppressed {
+			return node, true
+		}
+		if at <= until {
+			return uuid.Nil, false
+		}
+		node = s.hash.node(typ, value, generation)
+	}
+}
+
+// Resolve appends what each of the identifiers, seen at a time in milliseconds, came to, in their order,
+// each email_canon right after its e-mail. erased may be nil: nothing was.
+func (s *Identifiers) Resolve(ids []schemas.Identifier, at int64, erased Erasures, into []Resolved) []Resolved {
 	for _, id := range ids {
 		k, known := s.kinds[id.Type]
 		if !known {
@@ -150,12 +230,16 @@ func (s *Identifiers) Resolve(ids []schemas.Identifier, into []Resolved) []Resol
 			into = append(into, Resolved{Type: k.name, Rank: uint8(k.Rank), Class: k.class, Reason: reason})
 			continue
 		}
-		into = append(into, s.resolved(k, value, weak))
-		if k.Normaliser == "email" {
-			if canon := s.mail.canon(value); canon != "" {
-				derived := s.resolved(s.kinds[EmailCanon], canon, weak)
-				derived.Derived = true
-				into = append(into, derived)
+		r := s.resolved(k, value, weak)
+		into = append(into, s.seen(r, value, at, erased))
+		if k.Normaliser != "email" || into[len(into)-1].Reason != "" {
+			continue // what was erased derives nothing
+		}
+		if canon := s.mail.canon(value); canon != "" {
+			r := s.resolved(s.kinds[EmailCanon], canon, weak)
+			r.Derived = true
+			if r = s.seen(r, canon, at, erased); r.Reason == "" {
+				into = append(into, r)
 			}
 		}
 	}
@@ -163,7 +247,7 @@ func (s *Identifiers) Resolve(ids []schemas.Identifier, into []Resolved) []Resol
 }
 
 func (s *Identifiers) resolved(k *kind, value string, weak bool) Resolved {
-	r := Resolved{Type: k.name, Node: s.hash.node(k.name, value), Rank: uint8(k.Rank), Class: k.class}
+	r := Resolved{Type: k.name, Rank: uint8(k.Rank), Class: k.class, Weak: weak}
 	if weak {
 		r.Rank += WeakRank
 		r.Class = Inferred
@@ -171,8 +255,19 @@ func (s *Identifiers) resolved(k *kind, value string, weak bool) Resolved {
 	return r
 }
 
+// seen fills in the node, or the reason why there is none.
+func (s *Identifiers) seen(r Resolved, value string, at int64, erased Erasures) Resolved {
+	node, ok := s.node(r.Type, value, at, erased)
+	if !ok {
+		return Resolved{Type: r.Type, Rank: r.Rank, Class: r.Class, Reason: Erased}
+	}
+	r.Node = node
+	return r
+}
+
 // Anchor is the node of the strongest usable identifier: best rank, then smallest hash, so that the
-// order in which a sender lists them does not count. ok is false when none is usable.
+// order in which a sender lists them does not count. ok is false when none is usable. It knows no erasures:
+// it keys partitions, where any identifier that stays the same will do.
 //
 // It is [Strongest] of [Identifiers.Resolve] without the work on identifiers that cannot win.
 func (s *Identifiers) Anchor(ids []schemas.Identifier) (node uuid.UUID, typ string, ok bool) {
@@ -183,7 +278,7 @@ func (s *Identifiers) Anchor(ids []schemas.Identifier) (node uuid.UUID, typ stri
 			continue
 		}
 		var room [2]Resolved
-		resolved := s.Resolve(ids[i:i+1], room[:0])
+		resolved := s.Resolve(ids[i:i+1], 0, nil, room[:0])
 		if at := Strongest(resolved); at >= 0 && (!ok || Stronger(&resolved[at], &best)) {
 			best, ok = resolved[at], true
 		}

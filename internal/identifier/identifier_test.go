@@ -116,7 +116,7 @@ func answer(ids *identifier.Identifiers, typ, raw string) string {
 	if isPrintable(value) {
 		text = strconv.Quote(value)
 	}
-	resolved := ids.Resolve([]schemas.Identifier{{Type: typ, Value: raw}}, nil)
+	resolved := ids.Resolve([]schemas.Identifier{{Type: typ, Value: raw}}, 0, nil, nil)
 	if resolved[0].Rank >= identifier.WeakRank {
 		text += " weak"
 	}
@@ -231,14 +231,14 @@ func TestResolveKeepsOrderAndReasons(t *testing.T) {
 		{Type: "user_id", Value: "guest"},
 		{Type: "phone", Value: "12"},
 		{Type: "phone", Value: "0140205050"},
-	}, nil)
+	}, 0, nil, nil)
 	want := []identifier.Resolved{
 		{Type: "email", Node: must(t, ids, "email", "j.d+x@gmail.com"), Rank: 3, Class: identifier.Typed},
 		{Type: "email_canon", Node: must(t, ids, "email_canon", "jd@gmail.com"), Rank: 10, Class: identifier.Inferred, Derived: true},
 		{Type: "shoe_size", Rank: identifier.NoRank, Class: identifier.Inferred, Reason: identifier.UnknownType},
 		{Type: "user_id", Rank: 1, Reason: identifier.Blocked},
 		{Type: "phone", Rank: 4, Class: identifier.Typed, Reason: identifier.Invalid},
-		{Type: "phone", Node: must(t, ids, "phone", "+33140205050"), Rank: 4 + identifier.WeakRank, Class: identifier.Inferred},
+		{Type: "phone", Node: must(t, ids, "phone", "+33140205050"), Rank: 4 + identifier.WeakRank, Class: identifier.Inferred, Weak: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -293,7 +293,7 @@ func TestWhatIsLeftOutOfATypeIsItsDefault(t *testing.T) {
 	if ids.Rank("loyalty_card") != 2 || ids.Rank("user_id") != 1 || ids.Rank("crm_id") != identifier.CustomRank {
 		t.Errorf("ranks are %d, %d, %d", ids.Rank("loyalty_card"), ids.Rank("user_id"), ids.Rank("crm_id"))
 	}
-	if got := ids.Resolve([]schemas.Identifier{{Type: "crm_id", Value: "7"}}, nil)[0].Class; got != identifier.Typed {
+	if got := ids.Resolve([]schemas.Identifier{{Type: "crm_id", Value: "7"}}, 0, nil, nil)[0].Class; got != identifier.Typed {
 		t.Errorf("class is %d", got)
 	}
 }

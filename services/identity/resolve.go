@@ -68,7 +68,7 @@ func (s *stitcher) read(ctx context.Context, b *batch, record *stream.Record) er
 		return nil
 	}
 	from := len(b.resolved)
-	b.resolved = s.ids.Resolve(touchpoint.Identifiers, b.resolved)
+	b.resolved = s.ids.Resolve(touchpoint.Identifiers, firstSeen(touchpoint.OccurredAt, touchpoint.ReceivedAt), nil, b.resolved)
 	resolved := b.resolved[from:]
 	for i := range resolved {
 		if resolved[i].Reason != "" {

@@ -109,7 +109,7 @@ func (t *Truth) add(l *simulate.TruthLine) {
 	for i, id := range l.IDs {
 		sent[i] = schemas.Identifier{Type: id.Type, Value: id.Value}
 	}
-	for _, r := range t.ids.Resolve(sent, nil) {
+	for _, r := range t.ids.Resolve(sent, 0, nil, nil) {
 		if r.Reason == "" {
 			e.nodes = append(e.nodes, node{r.Node, r.Type})
 		}
