@@ -98,6 +98,7 @@ func TestMetricsReference(t *testing.T) {
 	}
 	t.Cleanup(client.Close)
 	shared.MustRegister(prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parcours_service_restarts_total", Help: "Starts of a service after an error."}, []string{"service"}))
+	shared.MustRegister(prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parcours_admin_refused_total", Help: "Operators' requests without the admin token, by reason."}, []string{"reason"}))
 	fmt.Fprintf(&page, "\n## Every service\n\n%s", shared.table())
 
 	collectorConfig := collector.DefaultConfig()

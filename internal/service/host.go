@@ -64,20 +64,6 @@ func (c LogConfig) Build() (*zap.Logger, error) {
 	return log, nil
 }
 
-// AdminConfig says where health, readiness, metrics and profiles are served.
-type AdminConfig struct {
-	// Listen is the admin address; it has no authentication and belongs on a private network.
-	Listen string `koanf:"listen"`
-}
-
-// Validate names the field that is wrong, its value and what to do.
-func (c AdminConfig) Validate() error {
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		return fmt.Errorf("admin.listen is %q: give host:port, port 0 for any free one", c.Listen)
-	}
-	return nil
-}
-
 // Host is what a process has once, however many services run in it.
 type Host struct {
 	Log   *zap.Logger
@@ -85,6 +71,7 @@ type Host struct {
 
 	metrics  *gathering
 	restarts *prometheus.CounterVec
+	doors    *doors
 }
 
 // NewHost makes a host; nothing listens before Serve.
@@ -97,7 +84,8 @@ func NewHost(log *zap.Logger) *Host {
 			Name: "parcours_service_restarts_total", Help: "Starts of a service after an error.",
 		}, []string{"service"}),
 	}
-	h.metrics.process.MustRegister(h.restarts, collectors.NewGoCollector(),
+	h.doors = newDoors(log.Named("admin"), h.Ready)
+	h.metrics.process.MustRegister(h.restarts, h.doors.refused, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return h
 }
@@ -108,9 +96,10 @@ func (h *Host) Metrics() prometheus.Registerer { return h.metrics.process }
 // adminStopGrace lets a scrape in hand end.
 const adminStopGrace = 2 * time.Second
 
-// Serve answers on the admin listener until ctx ends, and closes it.
-func (h *Host) Serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: h.handler(), ReadHeaderTimeout: 5 * time.Second}
+// Serve answers on the admin listener until ctx ends, and closes it. The services' own paths are for whoever has the
+// token; with an empty one, for nobody.
+func (h *Host) Serve(ctx context.Context, listener net.Listener, token string) error {
+	server := &http.Server{Handler: h.handler(token), ReadHeaderTimeout: 5 * time.Second}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -130,8 +119,9 @@ func (h *Host) Serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-func (h *Host) handler() http.Handler {
+func (h *Host) handler(token string) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", h.doors.behind(token))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
@@ -210,6 +200,7 @@ func (r *Readiness) restart(why string) {
 func (h *Host) Expect(services ...string) {
 	for _, name := range services {
 		h.Ready.part(name).restart("not started")
+		h.doors.expect(name)
 	}
 }
 

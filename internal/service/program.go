@@ -78,7 +78,7 @@ func (p Program[C]) Start(ctx context.Context, source config.Source) error {
 	host.Expect(p.Name)
 	log.Info("admin listener open", zap.String("address", listener.Addr().String()))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return host.Serve(ctx, listener) })
+	group.Go(func() error { return host.Serve(ctx, listener, common.Admin.Token) })
 	group.Go(func() error {
 		return host.Supervise(ctx, p.Name, common, func(ctx context.Context, platform Platform) error {
 			return p.Run(ctx, own, platform)

@@ -1,6 +1,7 @@
 // Package service is what every service of Parcours runs in: its process, not its work. It owns the
-// logger, the admin listener (health, readiness, metrics, profiles), signals and restarts, and promises
-// that a stop asked for by a signal lets the work in hand end.
+// logger, the admin listener (health, readiness, metrics, profiles, and what services offer to operators),
+// signals and restarts, and promises that a stop asked for by a signal lets the work in hand end, and that
+// what operators may do is done for nobody without the token.
 package service
 
 import (
@@ -27,6 +28,8 @@ type Platform struct {
 	Log         *zap.Logger
 	Metrics     prometheus.Registerer
 	Ready       *Readiness
+	// Admin is where the service answers its operators; nil in a test that has none.
+	Admin *Admin
 }
 
 // Common is the configuration that all services share.
@@ -115,6 +118,8 @@ func (h *Host) runOnce(ctx context.Context, name string, common Common, run Run)
 	ready.restart("waiting for Kafka and the schema registry")
 	registerer, done := h.metrics.open(name)
 	defer done()
+	h.doors.expect(name)
+	defer h.doors.close(name)
 
 	kafka, err := stream.Connect(common.Kafka, log, registerer)
 	if err != nil {
@@ -142,5 +147,6 @@ func (h *Host) runOnce(ctx context.Context, name string, common Common, run Run)
 		Log:         log,
 		Metrics:     registerer,
 		Ready:       ready,
+		Admin:       &Admin{doors: h.doors, name: name},
 	})
 }

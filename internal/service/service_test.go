@@ -71,7 +71,7 @@ func TestSuperviseStartsAFailedServiceAgain(t *testing.T) {
 	defer stop()
 	listener := listen(t)
 	served := make(chan error, 1)
-	go func() { served <- host.Serve(ctx, listener) }()
+	go func() { served <- host.Serve(ctx, listener, "") }()
 	url := "http://" + listener.Addr().String()
 
 	host.Expect("tester")
@@ -154,4 +154,7 @@ func TestCommonNamesWhatIsWrong(t *testing.T) {
 	f(func(c *service.Common) { c.Registry.URL = "localhost" }, "registry.url")
 	f(func(c *service.Common) { c.Log.Level = "loud" }, "log.level")
 	f(func(c *service.Common) { c.Admin.Listen = "9600" }, "admin.listen")
+	f(func(c *service.Common) { c.Admin.Token = "fifteen-letters" }, "admin.token")
+	f(func(c *service.Common) { c.Admin.Token = "sixteen letters and spaces" }, "admin.token")
+	f(func(c *service.Common) { c.Admin.Token = "sixteen-létters-and-marks" }, "admin.token")
 }

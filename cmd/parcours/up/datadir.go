@@ -40,26 +40,49 @@ func (d *dataDir) sub(name string) string { return filepath.Join(d.path, name) }
 
 func (d *dataDir) close() error { return d.lock.Close() }
 
-const keyBytes = 32
+const (
+	hashKeyFile    = "hash.key"
+	adminTokenFile = "admin.token"
+)
 
 // hashKey reads the workspace's key, or makes one that stays as long as the folder.
-func (d *dataDir) hashKey() (string, error) {
-	path := d.sub("hash.key")
+func (d *dataDir) hashKey() (string, error) { return d.secret(hashKeyFile, "hash key") }
+
+// adminToken reads the operators' token, or makes one that stays as long as the folder.
+func (d *dataDir) adminToken() (string, error) { return d.secret(adminTokenFile, "admin token") }
+
+const secretBytes = 32
+
+// secret reads a file of hexadecimal digits, which is made at first and readable for its owner only.
+func (d *dataDir) secret(file, what string) (string, error) {
+	path := d.sub(file)
 	kept, err := os.ReadFile(path)
 	if err == nil {
-		return strings.TrimSpace(string(kept)), nil
+		if secret := strings.TrimSpace(string(kept)); secret != "" {
+			return secret, nil
+		}
+		return "", fmt.Errorf("read %s: %s is empty: restore it from a backup, or delete it for a new one", what, path)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read hash key: %w", err)
+		return "", fmt.Errorf("read %s: %w", what, err)
 	}
-	raw := make([]byte, keyBytes)
+	raw := make([]byte, secretBytes)
 	// rand.Read never fails.
 	_, _ = rand.Read(raw)
-	key := hex.EncodeToString(raw)
-	if err := writeFile(path, []byte(key+"\n")); err != nil {
-		return "", fmt.Errorf("keep hash key: %w", err)
+	secret := hex.EncodeToString(raw)
+	if err := writeFile(path, []byte(secret+"\n")); err != nil {
+		return "", fmt.Errorf("keep %s: %w", what, err)
 	}
-	return key, nil
+	return secret, nil
+}
+
+// ReadAdminToken reads the token that a pipeline with this data folder made for its operators.
+func ReadAdminToken(dir string) (string, error) {
+	kept, err := os.ReadFile(filepath.Join(dir, adminTokenFile))
+	if err != nil {
+		return "", fmt.Errorf("read admin token: %w", err)
+	}
+	return strings.TrimSpace(string(kept)), nil
 }
 
 // Addresses are where a running pipeline answers.

@@ -51,6 +51,14 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 			return err
 		}
 	}
+	if cfg.Admin.Token == "" {
+		if cfg.Admin.Token, err = dir.adminToken(); err != nil {
+			return err
+		}
+		if err := cfg.Admin.Validate(); err != nil {
+			return fmt.Errorf("%s: %w", dir.sub(adminTokenFile), err)
+		}
+	}
 	host := service.NewHost(log)
 	host.Expect(service.Names...)
 	admin, err := listen(ctx, "admin.listen", cfg.Admin.Listen)
@@ -63,7 +71,7 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 	// The admin listener and the servers outlive the services, so they have a context of their own.
 	below, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
 	infrastructure, below := errgroup.WithContext(below)
-	infrastructure.Go(func() error { return host.Serve(below, admin) })
+	infrastructure.Go(func() error { return host.Serve(below, admin, cfg.Admin.Token) })
 	defer func() {
 		stopBelow()
 		err = errors.Join(err, infrastructure.Wait())
