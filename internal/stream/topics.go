@@ -26,6 +26,9 @@ const (
 	day = 24 * time.Hour
 	// EvidencePartitions is fixed for ever: a workspace's evidence is found by hash modulo this number.
 	EvidencePartitions = 4
+	// EvidenceTombstones is how long the evidence log keeps the records that take others back: who has read
+	// nothing of it for longer cannot go on where it stopped.
+	EvidenceTombstones = 7 * day
 )
 
 // policy is how the broker keeps a topic.
@@ -56,7 +59,7 @@ var policies = map[string]policy{
 	Rejected:    {configs: deleteAfter(90 * day)},
 	// Compaction must not overtake the publisher of the identity map, even one that stood still for a day.
 	Evidence: {partitions: EvidencePartitions, configs: compacted(map[string]string{
-		"min.compaction.lag.ms": millis(day), "max.compaction.lag.ms": millis(7 * day), "delete.retention.ms": millis(7 * day), "segment.ms": millis(day),
+		"min.compaction.lag.ms": millis(day), "max.compaction.lag.ms": millis(7 * day), "delete.retention.ms": millis(EvidenceTombstones), "segment.ms": millis(day),
 	})},
 	IdentityMap:   {configs: compacted(nil)},
 	IdentityAudit: {configs: deleteAfter(90 * day)},
