@@ -3,12 +3,14 @@ package demo
 import (
 	"cmp"
 	"slices"
+	"strings"
 
+	"github.com/parcours-cdp/parcours/cmd/parcours/simulate"
 	"github.com/parcours-cdp/parcours/internal/identifier"
 )
 
 // Why two people were taken for one, and why one person was left in parts. The causes are found from what the events
-// showed, as the truth has it: the pipeline is not asked for its reasons.
+// showed and which hard cases touched them, as the truth has it: the pipeline is not asked for its reasons.
 
 // sets is a union-find over small numbers.
 type sets []int32
@@ -48,11 +50,33 @@ func groups(stored []event, key func(*event) int32) [][]*event {
 
 // bridge is an identifier that two or more people of one customer used.
 type bridge struct {
-	kind    string
-	trouble string
-	people  []int32 // numbered within the customer
-	events  int
+	kind   string
+	cases  counts
+	people []int32 // numbered within the customer
+	events int64
 }
+
+// counts are events by hard case.
+type counts [32]int64
+
+func (n *counts) add(s simulate.Cases) {
+	for _, c := range s.List() {
+		n[c]++
+	}
+}
+
+// most is the case of the most events among those that the filter lets pass; the first of equals.
+func (n *counts) most(passes func(simulate.Case) bool) (best simulate.Case, events int64) {
+	for _, c := range simulate.AllCases() {
+		if n[c] > events && passes(c) {
+			best, events = c, n[c]
+		}
+	}
+	return best, events
+}
+
+// words is a case as the report prints it.
+func words(c simulate.Case) string { return strings.ReplaceAll(c.String(), "_", " ") }
 
 // wrongPairs goes through every customer made of several people, joins them by the identifiers that they share, and
 // charges the pairs of each joint to the identifier that makes it.
@@ -98,22 +122,18 @@ func chargeCustomer(charged tally, shared []bridge, sizes []int64) {
 
 // bridges lists what the people of a customer share, the most used first.
 func bridges(events []*event, number map[int32]int32) []bridge {
-	type use struct {
-		bridge
-		troubles map[string]int
-	}
-	uses := map[node]*use{}
-	var order []*use
+	uses := map[node]*bridge{}
+	var order []*bridge
 	for _, e := range events {
 		for _, n := range e.nodes {
 			u := uses[n]
 			if u == nil {
-				u = &use{bridge: bridge{kind: n.kind}, troubles: map[string]int{}}
+				u = &bridge{kind: n.kind}
 				uses[n] = u
 				order = append(order, u)
 			}
 			u.events++
-			u.troubles[e.trouble]++
+			u.cases.add(e.cases)
 			if who := number[e.person]; !slices.Contains(u.people, who) {
 				u.people = append(u.people, who)
 			}
@@ -122,55 +142,38 @@ func bridges(events []*event, number map[int32]int32) []bridge {
 	var shared []bridge
 	for _, u := range order {
 		if len(u.people) > 1 {
-			u.trouble = most(u.troubles)
-			shared = append(shared, u.bridge)
+			shared = append(shared, *u)
 		}
 	}
 	slices.SortStableFunc(shared, func(a, b bridge) int { return cmp.Compare(b.events, a.events) })
 	return shared
 }
 
-// most is the most frequent trouble; ordinary events do not count.
-func most(counts map[string]int) string {
-	best, name := 0, ""
-	for trouble, n := range counts {
-		if trouble != "" && (n > best || n == best && trouble < name) {
-			best, name = n, trouble
-		}
-	}
-	return name
+// sharing are the cases that put two people on one identifier, with the types of identifier that they do it by.
+var sharing = map[simulate.Case][]string{
+	simulate.FamilyTablet:       {identifier.AnonymousID},
+	simulate.OpenAccount:        {identifier.UserID, identifier.AnonymousID, identifier.Email, identifier.EmailCanon},
+	simulate.LentPhone:          {identifier.AnonymousID},
+	simulate.SharedPhone:        {identifier.AnonymousID, identifier.DeviceID},
+	simulate.SecondHandComputer: {identifier.AnonymousID},
+	simulate.ShopKiosk:          {identifier.AnonymousID},
+	simulate.HouseholdCard:      {identifier.LoyaltyCard},
+	simulate.LentCard:           {identifier.LoyaltyCard},
+	simulate.CashierCard:        {identifier.LoyaltyCard},
+	simulate.HouseholdBankCard:  {identifier.PaymentReference},
+	simulate.RecycledPhone:      {identifier.Phone},
+	simulate.HouseholdLandLine:  {identifier.Phone},
+	simulate.MisspeltAddress:    {identifier.Email, identifier.EmailCanon},
+	simulate.AnothersAddress:    {identifier.Email, identifier.EmailCanon},
+	simulate.MadeUpAddress:      {identifier.Email, identifier.EmailCanon},
+	simulate.FamilyAddress:      {identifier.Email, identifier.EmailCanon},
 }
 
-// sharing are the troubles that put two people on one identifier, with the types of identifier that they do it by.
-var sharing = map[string][]string{
-	"shared tablet":                      {identifier.AnonymousID, identifier.UserID},
-	"lent phone":                         {identifier.AnonymousID, identifier.UserID},
-	"second-hand computer":               {identifier.AnonymousID},
-	"kiosk in a shop":                    {identifier.AnonymousID},
-	"account of somebody else left open": {identifier.UserID, identifier.AnonymousID, identifier.Email},
-	"card of the household":              {identifier.LoyaltyCard},
-	"card of the cashier":                {identifier.LoyaltyCard},
-	"made-up address typed at the till":  {identifier.Email},
-	"address misspelt at the till":       {identifier.Email},
-}
-
-func (b bridge) cause() string {
-	if slices.Contains(sharing[b.trouble], b.kind) {
-		return b.trouble
+func (b *bridge) cause() string {
+	if c, n := b.cases.most(func(c simulate.Case) bool { return slices.Contains(sharing[c], b.kind) }); n > 0 {
+		return words(c)
 	}
-	switch b.kind {
-	case identifier.PaymentReference:
-		return "one bank card in the household"
-	case identifier.LoyaltyCard:
-		return "card of the household"
-	case identifier.AnonymousID, identifier.DeviceID:
-		return "one browser used by several people"
-	case identifier.Phone:
-		return "telephone number given out again"
-	case identifier.Email, identifier.EmailCanon:
-		return "one e-mail address used by several people"
-	}
-	return "one " + b.kind + " used by several people"
+	return "one " + strings.ReplaceAll(b.kind, "_", " ") + " used by several people"
 }
 
 // part is the events of one person that share identifiers with each other, as far as they are of one customer.
@@ -178,8 +181,9 @@ type part struct {
 	component int32
 	customer  int32
 	events    int64
-	trouble   string
-	strongest int // place in strengths
+	cases     counts
+	strongest int  // place in strengths
+	theirs    bool // most of the customer's events are this person's
 }
 
 // strengths of identifier types, the strongest first.
@@ -191,11 +195,15 @@ var strengths = []string{
 // missedPairs goes through every person found in parts. within counts the pairs that identifiers connect.
 func missedPairs(stored []event) (causes []Cause, within int64) {
 	charged := tally{}
+	cells, _, customers := contingency(stored)
 	for _, events := range groups(stored, func(e *event) int32 { return e.person }) {
 		list := parts(events)
 		for i := range list {
+			list[i].theirs = 2*cells[cell{events[0].person, list[i].customer}] >= customers[list[i].customer]
+		}
+		for i := range list {
 			for j := range i {
-				a, b := list[i], list[j]
+				a, b := &list[i], &list[j]
 				if a.customer == b.customer {
 					continue
 				}
@@ -225,8 +233,7 @@ func parts(events []*event) []part {
 		}
 	}
 	type place struct{ component, customer int32 }
-	at, troubles := map[place]int{}, []map[string]int{}
-	strongest := map[int32]int{}
+	at, strongest := map[place]int{}, map[int32]int{}
 	var list []part
 	for i, e := range events {
 		component := components.find(int32(i))
@@ -235,10 +242,9 @@ func parts(events []*event) []part {
 			n = len(list)
 			at[place{component, e.customer}] = n
 			list = append(list, part{component: component, customer: e.customer})
-			troubles = append(troubles, map[string]int{})
 		}
 		list[n].events++
-		troubles[n][e.trouble]++
+		list[n].cases.add(e.cases)
 		best, known := strongest[component]
 		if !known {
 			best = len(strengths)
@@ -252,31 +258,47 @@ func parts(events []*event) []part {
 	}
 	for i := range list {
 		list[i].strongest = strongest[list[i].component]
-		list[i].trouble = most(troubles[i])
 	}
 	return list
 }
 
+// touched is the case that at least half of the part's events are touched by.
+func (p *part) touched(passes func(simulate.Case) bool) (string, bool) {
+	c, n := p.cases.most(passes)
+	return words(c), n > 0 && 2*n >= p.events
+}
+
 // connected: identifiers tell that both parts are one person, and they were left apart all the same.
-func connected(a, b part) string {
-	small := a
-	if b.events < a.events {
-		small = b
+func connected(a, b *part) string {
+	odd := a // the part that is with somebody else, or the smaller one
+	if a.theirs && !b.theirs || a.theirs == b.theirs && b.events < a.events {
+		odd = b
 	}
-	if small.trouble != "" {
-		return small.trouble + ", given to the other person"
+	what, is := odd.touched(ties)
+	switch {
+	case is && odd.theirs:
+		return what + ": link refused"
+	case is:
+		return what + ": taken for the other's"
+	case odd.theirs:
+		return "a link refused by the rules"
 	}
-	return "a link refused by the rules"
+	return "taken for somebody else's"
+}
+
+// ties tells cases by which a link is made or doubted.
+func ties(c simulate.Case) bool {
+	return c == simulate.GmailVariant || sharing[c] != nil && c != simulate.MisspeltAddress
 }
 
 // unconnected: nothing tells that both parts are one person.
-func unconnected(a, b part) string {
+func unconnected(a, b *part) string {
 	weak := a
 	if b.strongest > a.strongest || b.strongest == a.strongest && b.events < a.events {
 		weak = b
 	}
-	if weak.trouble == "address misspelt at the till" || weak.trouble == "account of somebody else left open" {
-		return weak.trouble
+	if what, is := weak.touched(func(simulate.Case) bool { return true }); is {
+		return what
 	}
 	if weak.strongest == len(strengths) {
 		return "nothing usable on the event"
@@ -285,7 +307,7 @@ func unconnected(a, b part) string {
 	case identifier.AnonymousID, identifier.DeviceID:
 		return "browser that never signed in"
 	case identifier.TillRecord:
-		return "ticket without card, paid cash"
+		return "ticket paid cash without card"
 	case identifier.PaymentReference:
 		return "ticket known by its bank card only"
 	case identifier.LoyaltyCard:

@@ -49,9 +49,12 @@ type Quality struct {
 	Lost     int   `json:"lost"`
 	Pairwise Score `json:"pairwise"`
 	BCubed   Score `json:"b_cubed"`
-	// WithinReach is the recall on pairs that some chain of identifiers connects: no system can find the others.
-	WithinReach float64 `json:"recall_within_reach"`
-	// Wrong are pairs of two people put together, Missed pairs of one person left apart, each by cause.
+	// Linkable is Pairwise with the recall on those pairs only that some chain of the person's own usable
+	// identifiers connects, whatever the rules think of it. The others, above all a browser that never signed in and a
+	// ticket paid cash, can be linked by nobody; they count in Pairwise and in BCubed all the same.
+	Linkable Score `json:"linkable"`
+	// Wrong are pairs of two people put together, Missed pairs of one person left apart, each by cause; each cause
+	// is read off the hard cases that the truth notes with the events, and the sums are those of all errors.
 	Wrong  []Cause `json:"wrong"`
 	Missed []Cause `json:"missed"`
 }
@@ -59,7 +62,7 @@ type Quality struct {
 // event is one stored event: who did it, whose it was taken for, and what it showed.
 type event struct {
 	person, customer int32
-	trouble          string
+	cases            simulate.Cases
 	nodes            []node
 }
 
@@ -91,20 +94,27 @@ func ReadTruth(in io.Reader) (*Truth, error) {
 		case l.Kind == simulate.TruthPerson:
 			crawlers[l.Person] = l.Persona == "bot"
 		case l.Wrong == "" && !crawlers[l.Person]:
-			t.add(l)
+			return t.add(l)
 		}
 		return nil
 	})
 	return t, err
 }
 
-func (t *Truth) add(l *simulate.TruthLine) {
+func (t *Truth) add(l *simulate.TruthLine) error {
 	who, met := t.people[l.Person]
 	if !met {
 		who = int32(len(t.people))
 		t.people[l.Person] = who
 	}
-	e := event{person: who, trouble: l.Trouble}
+	e := event{person: who}
+	for _, name := range l.Cases {
+		c, err := simulate.ParseCase(name)
+		if err != nil {
+			return fmt.Errorf("read truth of event %s: %w", l.MessageID, err)
+		}
+		e.cases = e.cases.With(c)
+	}
 	sent := make([]schemas.Identifier, len(l.IDs))
 	for i, id := range l.IDs {
 		sent[i] = schemas.Identifier{Type: id.Type, Value: id.Value}
@@ -115,6 +125,7 @@ func (t *Truth) add(l *simulate.TruthLine) {
 		}
 	}
 	t.events[l.MessageID] = e
+	return nil
 }
 
 // Compare measures the customers found: customerOf gives the customer of every stored message id.
@@ -143,11 +154,8 @@ func (t *Truth) Compare(customerOf map[string]string) Quality {
 	q.Wrong = wrongPairs(stored)
 	var within int64
 	q.Missed, within = missedPairs(stored)
-	reach := q.found(stored) + within
-	q.WithinReach = 1
-	if reach > 0 {
-		q.WithinReach = float64(reach-within) / float64(reach)
-	}
+	right := found(stored)
+	q.Linkable = score(q.Pairwise.Precision, share(right, right+within))
 	return q
 }
 
@@ -167,7 +175,7 @@ func contingency(stored []event) (cells map[cell]int64, people, customers map[in
 	return cells, people, customers
 }
 
-func (q *Quality) found(stored []event) int64 {
+func found(stored []event) int64 {
 	cells, _, _ := contingency(stored)
 	right := int64(0)
 	for _, n := range cells {
@@ -190,7 +198,11 @@ func (q *Quality) measure(stored []event) {
 	}
 	var right, said, truly int64
 	var precision, recall float64
-	for at, n := range cells {
+	// In a fixed order: sums of fractions depend on it.
+	for _, at := range slices.SortedFunc(maps.Keys(cells), func(a, b cell) int {
+		return cmp.Or(cmp.Compare(a.person, b.person), cmp.Compare(a.customer, b.customer))
+	}) {
+		n := cells[at]
 		right += pairs(n)
 		if n == people[at.person] && n == customers[at.customer] {
 			q.Whole++

@@ -318,48 +318,46 @@ func (r *reporter) identity(ctx context.Context, in io.Reader) error {
 	}
 	s := &section{
 		Name: "identity", Title: "Identity against the truth",
-		Says: fmt.Sprintf("%s people became %s customers, over %s events (crawlers left out).", grouped(strconv.Itoa(q.People)), grouped(strconv.Itoa(q.Customers)), grouped(strconv.Itoa(q.Events))),
-		SQL:  query, Columns: []string{"measure", "precision", "recall", "f1"},
+		Says: fmt.Sprintf("%s people became %s customers, over %s events (crawlers left out). %s people are exactly one customer; %s customers hold more than one person.",
+			grouped(strconv.Itoa(q.People)), grouped(strconv.Itoa(q.Customers)), grouped(strconv.Itoa(q.Events)), grouped(strconv.Itoa(q.Whole)), grouped(strconv.Itoa(q.Mixed))),
+		SQL: query, Columns: []string{"measure", "precision", "recall", "f1"},
 		columns: []column{{"", text}, {"precision", percent}, {"recall", percent}, {"F1", percent}},
-		Rows:    [][]string{scores("pairs of events", q.Pairwise), scores("B-cubed, event by event", q.BCubed)},
+		Rows: [][]string{
+			scores("pairs of events", q.Pairwise), scores("pairs that some identifier connects", q.Linkable), scores("B-cubed, event by event", q.BCubed),
+		},
 		after: []string{
-			fmt.Sprintf("Of all pairs of events given to one customer, %s are one person's. Of all pairs of one person's events, %s were found; "+
-				"of those that some identifier connects, %s: the rest are visits and tickets that show nothing anybody could link. "+
-				"%s people are exactly one customer; %s customers hold more than one person.",
-				percent.cell(hundredths(q.Pairwise.Precision)), percent.cell(hundredths(q.Pairwise.Recall)), percent.cell(hundredths(q.WithinReach)),
-				grouped(strconv.Itoa(q.Whole)), grouped(strconv.Itoa(q.Mixed))),
+			"Together: " + told(q.Wrong) + ".",
+			"Apart: " + told(q.Missed) + ".",
 		},
 	}
 	r.sections = append(r.sections, s)
-	r.causes("identity_wrong", "Two people taken for one", "Pairs of events, by what joins the two.", q.Wrong)
-	r.causes("identity_missed", "One person left in parts", "Pairs of events, by what keeps them apart.", q.Missed)
 	return nil
 }
 
 func hundredths(v float64) string { return strconv.FormatFloat(v*100, 'f', 1, 64) }
 
-func (r *reporter) causes(name, title, says string, causes []Cause) {
-	total := int64(0)
+// toldCauses is how many causes of errors the report names; the rest are in its JSON.
+const toldCauses = 6
+
+// told writes errors by cause, in pairs of events.
+func told(causes []Cause) string {
+	total, shown := int64(0), int64(0)
 	for _, c := range causes {
 		total += c.Pairs
 	}
-	s := &section{
-		Name: name, Title: title, Says: says, Columns: []string{"cause", "pairs", "share"}, Rows: [][]string{},
-		columns: []column{{"cause", text}, {"pairs", count}, {"share", percent}},
+	if total == 0 {
+		return "no pair of events wrongly"
 	}
-	rest := int64(0)
-	for _, c := range causes {
-		if c.Pairs*smallCause < total {
-			rest += c.Pairs
-			continue
-		}
-		s.Rows = append(s.Rows, []string{c.Name, strconv.FormatInt(c.Pairs, 10), hundredths(float64(c.Pairs) / float64(total))})
+	part := func(name string, pairs int64) string {
+		return fmt.Sprintf("%s %s", name, percent.cell(hundredths(float64(pairs)/float64(total))))
 	}
-	if rest > 0 {
-		s.Rows = append(s.Rows, []string{"all others", strconv.FormatInt(rest, 10), hundredths(float64(rest) / float64(total))})
+	words := []string{}
+	for _, c := range causes[:min(len(causes), toldCauses)] {
+		words = append(words, part(c.Name, c.Pairs))
+		shown += c.Pairs
 	}
-	r.sections = append(r.sections, s)
+	if shown < total {
+		words = append(words, part("all others", total-shown))
+	}
+	return fmt.Sprintf("%s pairs of events wrongly: %s", grouped(strconv.FormatInt(total, 10)), strings.Join(words, ", "))
 }
-
-// smallCause is the part of the errors, one in so many, below which causes are told together.
-const smallCause = 1000

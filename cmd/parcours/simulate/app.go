@@ -5,6 +5,7 @@ const appVersion = "8.4.1"
 // app plays a visit in the mobile application; its SDK sends batches.
 func (c *scene) app() {
 	v := c.p.devices[app]
+	c.browser = v
 	c.source = App
 	c.anon, c.device = c.s.cookie(v, int(c.v.generation)), c.s.installation(v)
 	library := map[string]string{"ios": "analytics-swift", "android": "analytics-kotlin"}[v.handset.os]
@@ -13,6 +14,7 @@ func (c *scene) app() {
 		Height: v.handset.height, AppVersion: appVersion, Device: v.handset, Consent: c.p.consent,
 	}
 	c.clock = c.clockOf(v)
+	c.shared()
 	if c.v.loggedIn {
 		c.user = c.p.userID
 	}
@@ -24,6 +26,14 @@ func (c *scene) app() {
 	if c.v.aim == toBounce {
 		return
 	}
+	c.stroll()
+	if c.v.handsOver {
+		c.handOver(func() { c.glance(Line{Product: c.product(), Quantity: 1}) })
+	}
+}
+
+// stroll looks around in the app, and fills a cart or buys.
+func (c *scene) stroll() {
 	for range c.d.between(1, 4) {
 		c.glance(Line{Product: c.product(), Quantity: 1})
 	}

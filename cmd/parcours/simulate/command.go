@@ -16,12 +16,13 @@ import (
 
 // Command is parcours simulate.
 type Command struct {
-	Seed      uint64  `help:"Chooses the population and all that happens to it: same seed and start, same events." default:"1"`
-	Customers int     `help:"Number of people; by default 2000, or as many as make the --events." placeholder:"N"`
-	Days      int     `help:"Length of the simulated time." default:"7"`
-	Start     string  `help:"First simulated day, YYYY-MM-DD; by default such that the last one is yesterday." placeholder:"DAY"`
-	Events    int     `help:"Stop after this many distinct events; 0 is all that the population makes." default:"0"`
-	Trouble   float64 `help:"Share of hard cases (shared devices and cards, typing errors, kiosks); 1 is usual, 0 none." default:"1"`
+	Seed      uint64             `help:"Chooses the population and all that happens to it: same seed and start, same events." default:"1"`
+	Customers int                `help:"Number of people; by default 2000, or as many as make the --events." placeholder:"N"`
+	Days      int                `help:"Length of the simulated time." default:"7"`
+	Start     string             `help:"First simulated day, YYYY-MM-DD; by default such that the last one is yesterday." placeholder:"DAY"`
+	Events    int                `help:"Stop after this many distinct events; 0 is all that the population makes." default:"0"`
+	Trouble   float64            `help:"Share of hard cases (shared devices and cards, typing errors, kiosks); 1 is usual, 0 none." default:"1"`
+	Case      map[string]float64 `help:"How often one hard case happens, such as shop_kiosk=0.5, from 0 to 1; a wrong name is answered with all of them." placeholder:"NAME=RATE"`
 
 	Target   string        `help:"http://host:port of a collector, or kafka://host:port?registry=http://host:port for Avro straight to Kafka." default:"http://127.0.0.1:8080"`
 	Keys     string        `help:"File of write keys, one \"source key\" a line; by default wk_dev_<source> as parcours up has them." placeholder:"FILE" type:"existingfile"`
@@ -40,6 +41,16 @@ func (c *Command) Config() (Config, error) {
 	cfg := Config{Seed: c.Seed, Customers: c.Customers, Days: c.Days, Events: c.Events, Trouble: c.Trouble}
 	if cfg.Customers == 0 && cfg.Events > 0 && cfg.Days > 0 {
 		cfg.Customers = CustomersFor(cfg.Events, cfg.Days)
+	}
+	if len(c.Case) > 0 {
+		cfg.Rates = DefaultRates()
+	}
+	for name, rate := range c.Case {
+		which, err := ParseCase(name)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Rates[which] = rate
 	}
 	if c.Start != "" {
 		start, err := time.ParseInLocation(time.DateOnly, c.Start, paris)

@@ -24,11 +24,13 @@ type Config struct {
 	// Trouble scales the hard cases of real life: shared devices and cards, typing errors, kiosks, lent accounts.
 	// 1 is usual, 0 is a world without them.
 	Trouble float64
+	// Rates are how often each hard case happens when Trouble is 1; by default DefaultRates.
+	Rates Rates
 }
 
 // DefaultConfig is a week of two thousand people.
 func DefaultConfig() Config {
-	return Config{Seed: 1, Customers: 2000, Days: 7, Trouble: 1}
+	return Config{Seed: 1, Customers: 2000, Days: 7, Trouble: 1, Rates: DefaultRates()}
 }
 
 const (
@@ -56,7 +58,7 @@ func (c Config) Validate() error {
 	case c.Trouble < 0 || c.Trouble > 10 || math.IsNaN(c.Trouble):
 		return fmt.Errorf("simulate: trouble is %g, want 0 to 10", c.Trouble)
 	}
-	return nil
+	return c.Rates.validate()
 }
 
 // LastDays returns the midnight in Paris that starts the given number of whole days before today.
@@ -72,6 +74,9 @@ func (c Config) withDefaults(now time.Time) Config {
 	}
 	if c.Days == 0 {
 		c.Days = d.Days
+	}
+	if c.Rates == (Rates{}) {
+		c.Rates = d.Rates
 	}
 	if c.Start.IsZero() {
 		c.Start = LastDays(now, c.Days)

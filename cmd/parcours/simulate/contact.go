@@ -4,7 +4,9 @@ package simulate
 func (c *scene) backOffice() {
 	bought := c.origin()
 	o := c.order(bought)
-	c.source, c.prefix, c.user = Server, "node-next-", c.p.userID
+	c.source, c.prefix = Server, "node-next-"
+	user, email := c.buyer(bought)
+	c.user = user
 	c.ctx = &Context{Library: "@segment/analytics-node", LibraryVersion: "3.1.0"}
 	name := "Order Refunded"
 	commerce := o.commerce()
@@ -22,10 +24,29 @@ func (c *scene) backOffice() {
 	if c.v.kind == pickUp { // not in the vocabulary of e-commerce: all of it is the sender's own
 		e.Extra = []Property{{Key: "order_id", Text: o.id}, {Key: "shipping_method", Text: o.shipping}}
 	}
-	e.Traits = &Traits{Email: c.p.email}
-	if bought.lent { // ordered under somebody else's account
-		e.UserID, e.Trouble = c.lender(), "account of somebody else left open"
+	e.Traits = &Traits{Email: email}
+}
+
+// buyer is whom the back office takes for the buyer of an order made on the web or in the app.
+func (c *scene) buyer(bought *visit) (user, email string) {
+	switch {
+	case bought.lent: // ordered under somebody else's account
+		c.cases = c.cases.With(OpenAccount)
+		return c.lender(), c.p.email
+	case bought.asGuest:
+		return "", c.guestAddress()
 	}
+	return c.p.userID, c.p.email
+}
+
+// guestAddress is the address that a person with an account gives when ordering as a guest.
+func (c *scene) guestAddress() string {
+	c.cases = c.cases.With(GuestCheckout)
+	if c.p.second == "" {
+		return c.p.email
+	}
+	c.cases = c.cases.With(SecondAddress)
+	return c.p.second
 }
 
 // letter plays a newsletter's life at the mailing provider, which knows people by address alone.
@@ -69,11 +90,16 @@ var comments = map[bool][]string{
 }
 
 func (c *scene) survey() {
-	o := c.order(c.origin())
+	bought := c.origin()
+	o := c.order(bought)
 	c.source = Survey
 	c.ctx = &Context{Library: "lucioles-enquete", LibraryVersion: "1.4"}
+	user, email := c.p.userID, c.p.email
+	if bought.asGuest {
+		user, email = c.buyer(bought)
+	}
 	e := c.emit("track", "Survey Answered")
-	e.UserID, e.Traits = c.p.userID, &Traits{Email: c.p.email}
+	e.UserID, e.Traits = user, &Traits{Email: email}
 	score := 10 - min(int(c.d.waiting(2)), 10)
 	f := &Feedback{ID: "nps-apres-achat", Kind: "nps", Question: "Recommanderiez-vous Lucioles à vos proches ?", Score: score, Scale: 10}
 	if c.d.chance(.4) {
@@ -119,7 +145,7 @@ func (s *Simulation) botPlan(n int, into []visit) []visit {
 func (c *scene) bot() {
 	d := throw(c.s.cfg.Seed, forBot, -1-c.who, 1)
 	a := c.s.browser(d, "bot")
-	c.source, c.prefix, c.trouble = Web, "ajs-next-", "crawler"
+	c.source, c.prefix = Web, "ajs-next-"
 	c.anon = c.d.uuid() // a crawler keeps no cookie
 	c.ctx = &Context{Library: ajsLibrary, LibraryVersion: ajsVersion, UserAgent: a.userAgent, Locale: "en-US", Timezone: "UTC", Width: a.width, Height: a.height}
 	for range c.d.between(2, 9) {
@@ -136,9 +162,8 @@ func (c *scene) mistake() {
 	}
 	last := c.events[len(c.events)-1]
 	c.wait(100, 900)
-	c.trouble = ""
+	c.cases = 0
 	e := c.emit("track", "Product Viewed")
-	e.Person = c.who
 	switch {
 	case c.source == POS:
 		e.Name, e.MessageID = "Order Completed", last.MessageID+"/2"

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"container/heap"
 	"math"
 )
@@ -64,7 +65,7 @@ func (o *outbox) take(c *scene) {
 		sent := int64(0)
 		for _, e := range c.events { // one connection: requests do not overtake each other
 			sent = max(e.At+int64(o.d.between(40, 900)), sent+1)
-			o.add(&Delivery{At: sent, Source: Web, Events: []*Event{e}, Clock: e.Clock, Lane: lane(c.anon)})
+			o.add(&Delivery{At: sent, Source: Web, Events: []*Event{e}, Clock: e.Clock, Lane: lane(cmp.Or(e.Anonymous, c.anon))})
 		}
 	case App:
 		late := int64(0)
@@ -73,7 +74,7 @@ func (o *outbox) take(c *scene) {
 		}
 		for from := 0; from < len(c.events); from += appBatch {
 			part := append([]*Event(nil), c.events[from:min(from+appBatch, len(c.events))]...)
-			o.add(&Delivery{At: part[len(part)-1].At + late + int64(o.d.between(1000, 9000)), Source: App, Events: part, Clock: part[0].Clock, Lane: lane(c.anon)})
+			o.add(&Delivery{At: part[len(part)-1].At + late + int64(o.d.between(1000, 9000)), Source: App, Events: part, Clock: part[0].Clock, Lane: lane(cmp.Or(part[0].Anonymous, c.anon))})
 		}
 	case POS:
 		for _, e := range c.events {

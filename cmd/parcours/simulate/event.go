@@ -39,7 +39,7 @@ type Event struct {
 	Feedback  *Feedback
 	Extra     []Property
 	Wrong     string // what is wrong on purpose, else ""
-	Trouble   string // the hard case that this event is part of, else ""
+	Cases     Cases  // the hard cases that touch this event
 }
 
 // Traits are what an identify call or a ticket says of a person; empty fields are left out.

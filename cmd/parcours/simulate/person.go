@@ -62,6 +62,8 @@ type household struct {
 	card        bool // one loyalty card for all
 	bankCard    bool // one bank card for all
 	lentPhone   bool // the second member uses the head's phone as well
+	sharedPhone bool // the head and the second member have one phone, and sign in and out
+	landLine    bool // they give the number of their land line
 	tabletAgent *agent
 }
 
@@ -74,19 +76,23 @@ type person struct {
 	first   string
 	birth   time.Time
 	email   string
+	family  bool   // the address is that of the head of the household
 	variant string // another spelling of the same mailbox, or ""
+	second  string // another address of theirs, used by some as guests
 	phone   string // national digits
-	userID  string
-	card    string // loyalty card shown at the till, or ""
-	ownCard bool   // the card is in this person's name
-	bank    string // payment token
-	store   int
-	app     bool
-	letters bool // takes newsletters
-	devices [slots]*device
-	store0  [slots]device
-	sells   bool // sells the laptop, cookies included, in the middle of the period
-	consent uint8
+	// recycled: the number was somebody else's before. landLine: it is the household's.
+	recycled, landLine bool
+	userID             string
+	card               string // loyalty card shown at the till, or ""
+	ownCard            bool   // the card is in this person's name
+	bank               string // payment token
+	store              int
+	app                bool
+	letters            bool // takes newsletters
+	devices            [slots]*device
+	store0             [slots]device
+	sells              bool // sells the laptop, cookies included, in the middle of the period
+	consent            uint8
 }
 
 // Bits of consent; none at all means that the banner was not answered.
@@ -95,9 +101,6 @@ const (
 	consentAnalytics
 	consentAdvertising
 )
-
-// share is the probability of a hard case under the configured trouble.
-func (s *Simulation) share(p float64) float64 { return min(p*s.cfg.Trouble, 1) }
 
 var households = [...][4]int{{1, 1, 1, 1}, {2, 2, 1, 1}, {1, 2, 2, 1}, {2, 2, 2, 2}, {3, 3, 3, 1}, {4, 4, 4, 4}}
 
@@ -126,11 +129,13 @@ func (s *Simulation) household(index int) household {
 		h.street += ", bât. " + pick(d, []string{"A", "B", "C"})
 	}
 	if h.size > 1 {
-		h.tablet, h.card = d.chance(s.share(.35)), d.chance(s.share(.22))
-		h.bankCard, h.lentPhone = d.chance(s.share(.2)), d.chance(s.share(.06))
+		h.tablet, h.card = d.chance(s.rate(FamilyTablet)), d.chance(s.rate(HouseholdCard))
+		h.bankCard, h.lentPhone = d.chance(s.rate(HouseholdBankCard)), d.chance(s.rate(LentPhone))
+		h.sharedPhone = d.chance(s.rate(SharedPhone)) && !h.lentPhone
 		list := s.lists.agents["tablet"]
 		h.tabletAgent = &list[s.lists.agentWeights["tablet"].draw(d)]
 	}
+	h.landLine = h.town.overseas == "" && d.chance(s.rate(HouseholdLandLine))
 	return h
 }
 
@@ -142,12 +147,23 @@ func (s *Simulation) person(index int, p *person) {
 	p.birth = time.Date(d.between(1938, 2007), time.Month(d.between(1, 12)), d.between(1, 28), 0, 0, 0, 0, time.UTC)
 	p.first, p.sex = s.firstName(d, p.birth.Year())
 	p.email = s.address(d, p)
-	if strings.HasSuffix(p.email, "@gmail.com") && d.chance(s.share(.25)) {
+	if strings.HasSuffix(p.email, "@gmail.com") && d.chance(s.rate(GmailVariant)) {
 		p.variant = gmailVariant(d, p.email)
 	}
+	if d.chance(s.rate(SecondAddress)) {
+		p.second = plain(p.first) + "." + plain(p.house.last) + strconv.Itoa(index) + "@" + pick(d, employers)
+	}
+	if index != p.house.head && d.chance(s.rate(FamilyAddress)) {
+		var head person
+		s.person(p.house.head, &head)
+		p.email, p.variant, p.family = head.email, "", true
+	}
 	p.phone = s.telephone(index, p.house.town.overseas)
-	if index > 7 && d.chance(s.share(.004)) { // a number given back by somebody and given out again
-		p.phone = s.telephone(index-7, s.household(index-7).town.overseas)
+	if index >= givenBack && d.chance(s.rate(RecycledPhone)) {
+		p.phone, p.recycled = s.telephone(index-givenBack, s.household(index-givenBack).town.overseas), true
+	}
+	if p.house.landLine && d.chance(.6) {
+		p.phone, p.recycled, p.landLine = s.landLine(&p.house), false, true
 	}
 	p.store = p.house.town.store
 	if p.store < 0 {
@@ -218,8 +234,31 @@ func (s *Simulation) telephone(index int, overseas string) string {
 		return fmt.Sprintf("06392%05d", index*factor%100_000)
 	}
 	prefix := [...]string{"061", "062", "066", "067", "068", "076", "077"}[mix(uint64(index)^s.cfg.Seed)%7]
-	return prefix + fmt.Sprintf("%07d", index*factor%10_000_000)
+	digits := fmt.Sprintf("%07d", index*factor%10_000_000)
+	if strings.Trim(digits, digits[:1]) == "" { // 06 22 22 22 22 looks made up, and is blocked as such
+		prefix = "064"
+		if digits[0] == '4' {
+			prefix = "065"
+		}
+	}
+	return prefix + digits
 }
+
+// landLine is the number of a household's telephone at home, none of those kept for films.
+func (s *Simulation) landLine(h *household) string {
+	const factor = 7_654_321
+	zone := [...]string{"014", "024", "038", "047", "055"}[mix(uint64(h.head)^s.cfg.Seed)%5]
+	digits := fmt.Sprintf("%07d", (h.head*factor+1)%10_000_000)
+	if strings.Trim(digits, digits[:1]) == "" {
+		digits = string('0'+(digits[0]-'0'+1)%10) + digits[1:]
+	}
+	return zone + digits
+}
+
+// givenBack is the distance in index to the person who had a recycled number before.
+const givenBack = 7
+
+var employers = []string{"mairie-des-lilas.example", "cabinet-duval.example", "transports-leroy.example", "lycee-jean-moulin.example", "ateliers-du-port.example"}
 
 // holdings: account, loyalty card, bank card, newsletter, consent.
 func (s *Simulation) holdings(d *dice, p *person) {
@@ -239,7 +278,7 @@ func (s *Simulation) holdings(d *dice, p *person) {
 		bank = p.house.head
 	}
 	p.bank = fmt.Sprintf("tok_%016x", mix(uint64(bank)^mix(s.cfg.Seed^77)))
-	p.letters = d.chance(letters[p.persona])
+	p.letters = d.chance(letters[p.persona]) && !p.family
 	p.app = p.userID != "" && d.chance(apps[p.persona])
 	if d.chance(.9) {
 		p.consent = consentAnswered
@@ -277,7 +316,7 @@ func (s *Simulation) equip(d *dice, p *person) {
 	if d.chance(.72) || p.sells {
 		give(laptop, p.index, p.sells, s.browser(d, "desktop"))
 	}
-	lends := p.house.lentPhone && p.index == p.house.head
+	lends := (p.house.lentPhone || p.house.sharedPhone) && p.index == p.house.head
 	if d.chance(.85) || p.devices[laptop] == nil || lends {
 		give(phone, p.index, lends, s.browser(d, "mobile"))
 	}
@@ -302,12 +341,12 @@ func (s *Simulation) equip(d *dice, p *person) {
 const soldTo = 5
 
 func (s *Simulation) sells(index int) bool {
-	return throw(s.cfg.Seed, forDevice, index, 0).chance(s.share(.006))
+	return throw(s.cfg.Seed, forDevice, index, 0).chance(s.rate(SecondHandComputer))
 }
 
 // hasKiosk: the four largest shops have a tablet for orders on the spot.
 func (s *Simulation) hasKiosk(store int) bool {
-	return s.cfg.Trouble > 0 && s.lists.stores[store].weight >= 11
+	return s.rate(ShopKiosk) > 0 && s.lists.stores[store].weight >= 11
 }
 
 // cookie is the anonymous id of a device; a lost cookie comes back as the next generation.

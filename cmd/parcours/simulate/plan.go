@@ -40,12 +40,16 @@ type visit struct {
 	kind       kind
 	aim        uint8
 	slot       uint8
-	generation uint8
+	generation uint16
 	campaign   int16 // index of the mailing, or -1
 	landing    uint8 // how the visitor came
 	loggedIn   bool  // the account's cookie is there from the start
 	logsIn     bool
 	lent       bool // under somebody else's account
+	asGuest    bool // orders without signing in, though there is an account
+	handsOver  bool // signs out for the second member of the household, who signs in
+	resets     bool // whose signing out gives the browser another cookie
+	cleared    bool // with one of several cookies of a browser that lost them
 	shop       int16
 }
 
@@ -133,10 +137,19 @@ func (b *planner) online() {
 			b.afterWeb(*v)
 		}
 	}
-	if b.p.devices[kiosk] != nil && b.p.userID != "" && b.d.chance(b.s.share(.02)) {
-		if at, ok := b.inShop(b.p.store, 0, b.s.cfg.Days); ok {
-			b.add(visit{kind: webVisit, at: at, origin: -1, campaign: -1, slot: kiosk, aim: toBuy, shop: int16(b.p.store)})
-		}
+	if b.p.devices[kiosk] != nil && b.d.chance(b.s.rate(ShopKiosk)) {
+		b.kiosk()
+	}
+}
+
+// kiosk adds a visit on the shop's tablet: most order, signed in or as guests, and the others look.
+func (b *planner) kiosk() {
+	aim := uint8(toBuy)
+	if b.p.persona == visitor || b.d.chance(.3) {
+		aim = toBrowse
+	}
+	if at, ok := b.inShop(b.p.store, 0, b.s.cfg.Days); ok {
+		b.add(visit{kind: webVisit, at: at, origin: -1, campaign: -1, slot: kiosk, aim: aim, shop: int16(b.p.store)})
 	}
 }
 
@@ -299,31 +312,67 @@ func (b *planner) others() {
 // accounts goes through the visits in the order of time: cookies are lost, people log in and stay logged in, and
 // somebody else's account is left open on a shared device.
 func (b *planner) accounts() {
-	var generation [slots]uint8
-	var in [slots]bool
+	var generation [slots]uint16
+	var in, cleared [slots]bool
+	swaps := b.swaps()
 	for i := range b.visits {
 		v := &b.visits[i]
 		if v.kind != webVisit && v.kind != appVisit {
 			continue
 		}
 		device := b.p.devices[v.slot]
-		if !device.keeps && b.d.chance(.05) {
+		if !device.keeps && b.d.chance(b.s.rate(ClearedCookie)) {
 			generation[v.slot]++
-			in[v.slot] = false
+			in[v.slot], cleared[v.slot] = false, true
 		}
 		v.generation = generation[v.slot]
-		v.loggedIn = in[v.slot] && v.slot != kiosk
-		if b.p.userID == "" {
-			v.lent = v.slot == tablet && b.d.chance(b.s.share(.3))
-			continue
+		b.account(v, &in[v.slot])
+		if swaps && (v.slot == phone || v.slot == app) && (v.loggedIn || v.logsIn) && v.aim != toBounce && v.aim != toSubscribe && b.d.chance(.4) {
+			v.handsOver, v.resets = true, b.resets()
+			in[v.slot] = false
+			if v.resets { // both people's signing out
+				generation[v.slot] += 2
+			}
 		}
-		if v.slot == tablet && b.p.index != b.p.house.head && b.d.chance(b.s.share(.3)) {
-			v.lent, v.loggedIn = true, false
-			continue
-		}
-		if !v.loggedIn {
-			v.logsIn = v.aim == toBuy || v.kind == appVisit || v.aim != toBounce && b.d.chance(.22)
-			in[v.slot] = v.logsIn
+	}
+	for i := range b.visits {
+		if v := &b.visits[i]; v.kind == webVisit {
+			v.cleared = cleared[v.slot]
 		}
 	}
 }
+
+// account decides under whose account a visit is; in tells whether the person is still signed in on the device.
+func (b *planner) account(v *visit, in *bool) {
+	v.loggedIn = *in && v.slot != kiosk
+	if b.p.userID == "" {
+		v.lent = v.slot == tablet && b.d.chance(b.s.rate(OpenAccount))
+		return
+	}
+	if v.slot == tablet && b.p.index != b.p.house.head && b.d.chance(b.s.rate(OpenAccount)) {
+		v.lent, v.loggedIn = true, false
+		return
+	}
+	if v.loggedIn {
+		return
+	}
+	if v.kind == webVisit && v.aim == toBuy && b.d.chance(b.s.rate(GuestCheckout)) {
+		v.asGuest = true
+		return
+	}
+	v.logsIn = v.aim == toBuy || v.kind == appVisit || v.aim != toBounce && b.d.chance(.22)
+	*in = v.logsIn
+}
+
+// swaps tells whether somebody else in the household has an account and no phone of their own.
+func (b *planner) swaps() bool {
+	if !b.p.house.sharedPhone || b.p.index != b.p.house.head || b.p.userID == "" || b.p.index+1 >= b.s.cfg.Customers {
+		return false
+	}
+	var second person
+	b.s.person(b.p.index+1, &second)
+	return second.userID != ""
+}
+
+// resets tells whether the household's phone gets another cookie when somebody signs out.
+func (b *planner) resets() bool { return mix(uint64(b.p.house.head)^b.s.cfg.Seed)%2 == 0 }

@@ -21,10 +21,11 @@ type scene struct {
 	user    string
 	anon    string
 	device  string
+	browser *device // or app, that the visit is made on
 	ctx     *Context
 	source  string
 	prefix  string // of message ids; "" gives a bare uuid
-	trouble string
+	cases   Cases  // that touch every event of the visit from here on
 	events  []*Event
 }
 
@@ -51,6 +52,13 @@ func (c *scene) play(s *Simulation, p *person, visits []visit, i, who int, out *
 	case botVisit:
 		c.bot()
 	}
+	if who >= 0 {
+		for _, e := range c.events {
+			if e.Person == who { // the others are marked where they are made
+				c.mark(e, p)
+			}
+		}
+	}
 	c.mistake()
 	out.take(c)
 }
@@ -59,7 +67,7 @@ func (c *scene) play(s *Simulation, p *person, visits []visit, i, who int, out *
 func (c *scene) emit(call, name string) *Event {
 	e := &Event{
 		MessageID: c.message(), Source: c.source, Type: call, Name: name, At: c.at, Clock: c.clock, Person: c.who,
-		UserID: c.user, Anonymous: c.anon, DeviceID: c.device, Context: c.ctx, Trouble: c.trouble,
+		UserID: c.user, Anonymous: c.anon, DeviceID: c.device, Context: c.ctx, Cases: c.cases,
 	}
 	c.events = append(c.events, e)
 	return e

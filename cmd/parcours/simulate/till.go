@@ -72,25 +72,32 @@ func (c *scene) customer(r *Receipt) {
 	switch {
 	case p.card != "" && c.d.chance(.82):
 		r.Loyalty = p.card
-		if !p.ownCard {
-			c.trouble = "card of the household"
+	case c.d.chance(c.s.rate(LentCard)):
+		if r.Loyalty = c.friendsCard(); r.Loyalty != "" {
+			c.cases = c.cases.With(LentCard)
 		}
-	case c.d.chance(c.s.share(.015)):
+	case c.d.chance(c.s.rate(CashierCard)):
 		// No card at hand: the cashier scans one from the drawer and keeps the points.
-		r.Loyalty, c.trouble = c.s.cashierCard(int(c.v.shop)), "card of the cashier"
+		r.Loyalty = c.s.cashierCard(int(c.v.shop))
+		c.cases = c.cases.With(CashierCard)
 	}
-	if p.persona == visitor || c.v.kind == tillRefund || !c.d.chance(.22) {
+	if p.persona == visitor || c.v.kind == tillRefund || !c.d.chance(.35) {
 		return
 	}
 	// An electronic ticket: the address is said aloud and typed by the cashier.
 	r.Email = p.email
 	switch x := c.d.float(); {
-	case x < c.s.share(.05):
-		r.Email, c.trouble = misspelt(c.d, p.email), "address misspelt at the till"
-	case x < c.s.share(.09):
-		r.Email, c.trouble = pick(c.d, testMailboxes), "made-up address typed at the till"
+	case x < c.s.rate(MisspeltAddress):
+		r.Email = misspelt(c.d, p.email)
+		c.cases = c.cases.With(MisspeltAddress)
+	case x < c.s.rate(MisspeltAddress)+c.s.rate(MadeUpAddress):
+		r.Email = pick(c.d, testMailboxes)
+		c.cases = c.cases.With(MadeUpAddress)
+	case x < c.s.rate(MisspeltAddress)+c.s.rate(MadeUpAddress)+c.s.rate(AnothersAddress):
+		r.Email = c.neighbour(12).email
+		c.cases = c.cases.With(AnothersAddress)
 	case p.variant != "" && c.d.chance(.5):
-		r.Email, c.trouble = p.variant, "another spelling of the mailbox"
+		r.Email = p.variant
 	case x > .8:
 		r.Email = strings.ToUpper(p.email[:1]) + p.email[1:] + " "
 	}
@@ -99,7 +106,29 @@ func (c *scene) customer(r *Receipt) {
 	}
 }
 
-var testMailboxes = []string{"test@test.fr", "aaa@aaa.fr", "client@lucioles.example", "pasdemail@lucioles.example", "test@test.com"}
+// neighbour is the person some way off in index, who lives elsewhere.
+func (c *scene) neighbour(distance int) *person {
+	other := c.p.index + distance
+	if other >= c.s.cfg.Customers {
+		other = max(c.p.index-distance, 0)
+	}
+	var p person
+	c.s.person(other, &p)
+	return &p
+}
+
+// friendsCard is the card of somebody of another household, or "" when none of the few friends has one.
+func (c *scene) friendsCard() string {
+	for distance := 8; distance < 40; distance += 8 {
+		if friend := c.neighbour(distance); friend.ownCard && friend.house.head != c.p.house.head {
+			return friend.card
+		}
+	}
+	return ""
+}
+
+// testMailboxes are what cashiers type to be rid of the question. The normaliser knows two of them.
+var testMailboxes = []string{"test@magasin.fr", "client@lucioles.example", "nonrenseigne@gmail.com", "test@test.fr", "pasdemail@lucioles.example"}
 
 func (s *Simulation) cashierCard(shop int) string {
 	return cardNumber(50_000_000 + shop)

@@ -33,8 +33,8 @@ type TruthLine struct {
 	IDs []Identifier `json:"ids,omitempty"`
 	// Wrong names the mistake made on purpose; such an event has to be refused.
 	Wrong string `json:"wrong,omitempty"`
-	// Trouble names the hard case of real life that the event is part of.
-	Trouble string `json:"trouble,omitempty"`
+	// Cases name the hard cases of real life that touch the event, as [Case] has them.
+	Cases []string `json:"cases,omitempty"`
 }
 
 // Kinds of truth lines.
@@ -80,7 +80,7 @@ func (t *truthWriter) delivery(d *Delivery) error {
 		}
 		line := TruthLine{
 			Kind: TruthEvent, Person: personName(e.Person), MessageID: e.MessageID, Source: e.Source, EventName: e.Name, At: e.Occurred(),
-			IDs: e.Identifiers(), Wrong: e.Wrong, Trouble: e.Trouble,
+			IDs: e.Identifiers(), Wrong: e.Wrong, Cases: e.Cases.names(),
 		}
 		if err := t.json.Encode(&line); err != nil {
 			return fmt.Errorf("write truth: %w", err)
@@ -114,6 +114,7 @@ func (t *truthWriter) describe(who int) *TruthLine {
 	add("loyalty_card", p.card)
 	add("email", p.email)
 	add("email", p.variant)
+	add("email", p.second)
 	add("phone", p.phone)
 	add("payment_reference", p.bank)
 	if p.card != "" {
@@ -135,8 +136,13 @@ func (t *truthWriter) describe(who int) *TruthLine {
 	if p.house.card && p.card != "" {
 		l.Shares = append(l.Shares, "loyalty card")
 	}
-	if p.house.bankCard {
-		l.Shares = append(l.Shares, "bank card")
+	for _, shared := range []struct {
+		is   bool
+		what string
+	}{{p.house.bankCard, "bank card"}, {p.family, "e-mail address"}, {p.landLine, "land line"}, {p.house.sharedPhone && p.index < p.house.head+2, "phone"}} {
+		if shared.is {
+			l.Shares = append(l.Shares, shared.what)
+		}
 	}
 	return l
 }

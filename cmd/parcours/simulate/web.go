@@ -89,6 +89,7 @@ func (l landing) search(d *dice) string {
 // open sets up the browser of the visit.
 func (c *scene) open() *device {
 	v := c.p.devices[c.v.slot]
+	c.browser = v
 	c.source, c.prefix = Web, "ajs-next-"
 	c.anon = c.s.cookie(v, int(c.v.generation))
 	zone := c.p.house.town.zone.String()
@@ -102,8 +103,9 @@ func (c *scene) open() *device {
 	c.clock = c.clockOf(v)
 	switch v.slot {
 	case tablet, lentPhone, usedLaptop, kiosk:
-		c.trouble = [...]string{tablet: "shared tablet", lentPhone: "lent phone", usedLaptop: "second-hand computer", kiosk: "kiosk in a shop"}[v.slot]
+		c.cases = c.cases.With([...]Case{tablet: FamilyTablet, lentPhone: LentPhone, usedLaptop: SecondHandComputer, kiosk: ShopKiosk}[v.slot])
 	}
+	c.shared()
 	return v
 }
 
@@ -141,7 +143,7 @@ func (c *scene) web() {
 	c.open()
 	if c.v.lent {
 		c.user = c.lender()
-		c.trouble = "account of somebody else left open"
+		c.cases = c.cases.With(OpenAccount)
 	}
 	if c.v.loggedIn {
 		c.user = c.p.userID
@@ -172,6 +174,46 @@ func (c *scene) web() {
 		o := c.order(c.v)
 		c.fill(&o)
 		c.checkOut(&o)
+	}
+	if c.v.handsOver {
+		c.handOver(func() { c.look(Line{Product: c.product(), Quantity: 1}) })
+	}
+}
+
+// shared adds the cases that come with the cookie of the visit.
+func (c *scene) shared() {
+	if c.v.handsOver {
+		c.cases = c.cases.With(SharedPhone)
+	} else if c.v.cleared {
+		c.cases = c.cases.With(ClearedCookie)
+	}
+}
+
+// handOver lets the person sign out and the second member of the household sign in, look at something, and sign out.
+func (c *scene) handOver(look func()) {
+	c.signOut(1)
+	first, who, events := c.p, c.who, len(c.events)
+	var second person
+	c.s.person(first.index+1, &second)
+	c.p, c.who = &second, second.index
+	c.logIn()
+	for range c.d.between(1, 4) {
+		look()
+	}
+	c.signOut(2)
+	for _, e := range c.events[events:] {
+		c.mark(e, &second)
+	}
+	c.p, c.who = first, who
+}
+
+// signOut ends the account; where the site then gives another cookie, it is the given number of generations later.
+func (c *scene) signOut(generations int) {
+	c.wait(4*second, 40*second)
+	c.emit("track", "Signed Out")
+	c.user = ""
+	if c.v.resets {
+		c.anon = c.s.cookie(c.browser, int(c.v.generation)+generations)
 	}
 }
 
@@ -272,12 +314,19 @@ func (c *scene) checkOut(o *order) {
 	c.page("/commande", "Commande", "Commande")
 	c.checkoutStarted(o)
 	switch {
-	case c.p.userID != "" && !c.v.loggedIn && !c.v.lent:
+	case c.p.userID != "" && !c.v.loggedIn && !c.v.lent && !c.v.asGuest:
 		c.logIn()
-	case c.p.userID == "": // a guest types an e-mail address, without an account
+	case c.p.userID == "" || c.v.asGuest: // a guest types an e-mail address, without an account
 		c.wait(20*second, 90*second)
+		email := c.p.email
+		switch {
+		case c.v.asGuest:
+			email = c.guestAddress()
+		case c.p.variant != "" && c.d.chance(.5):
+			email = c.p.variant
+		}
 		e := c.emit("identify", "")
-		e.Traits = c.traits(c.p.email)
+		e.Traits = c.traits(email)
 		e.Traits.Phone = c.spoken(c.p.phone)
 		e.Traits.Street, e.Traits.PostalCode, e.Traits.City, e.Traits.Country = c.p.house.street, c.p.house.town.postcode, c.p.house.town.city, "FR"
 	}
@@ -316,7 +365,7 @@ func (c *scene) subscribe() {
 	c.wait(10*second, 60*second)
 	email := c.p.email
 	if c.p.variant != "" && c.d.chance(.5) {
-		email, c.trouble = c.p.variant, "another spelling of the mailbox"
+		email = c.p.variant
 	}
 	e := c.emit("identify", "")
 	e.Traits = &Traits{Email: email}
