@@ -136,10 +136,10 @@ type TypeRule struct {
 const (
 	// WeakRank is added to the rank of a weak value, so that no weak value goes before a strong one.
 	WeakRank = 16
-	// UnknownRank and WorstClass are those of types that the rules do not have; such types have no limit and
-	// no hubs.
+	// UnknownRank is the rank of types that the rules do not have; such types have no limit and no hubs.
 	UnknownRank = 200
-	WorstClass  = 3
+	// WorstClass is inferred, and the class of types that the rules do not have.
+	WorstClass = 3
 	// ScoreBucket is how many points of a score make no difference to the order of pairs.
 	ScoreBucket = 10
 )
@@ -168,7 +168,7 @@ type Rules struct {
 	Note          Note
 }
 
-// Number of the engine: what F computes. A record that asks for a higher one stops this instance.
+// EngineNumber is what F computes here. A record that asks for a higher one stops this instance.
 const EngineNumber = 1
 
 // Engine says that records after it count by the semantics of engine Number; the highest one holds.
