@@ -1,6 +1,9 @@
 package identifier
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // nobody are the values programs send when they have none, in lower case.
 var nobody = map[string]struct{}{
@@ -15,9 +18,15 @@ const longestNobody = 24
 // quotes are what encoders leave around a value when they encode it twice.
 const quotes = `"'\` + "`"
 
+// printedQuotes are those of word processors and spreadsheets.
+const printedQuotes = quotes + " “”„‘’«»\u00a0\u202f"
+
 // isNobody tells values that stand for "no value", also within quotes.
 func isNobody(value string) bool {
 	value = strings.Trim(value, quotes+" ")
+	if value != "" && (value[0] >= utf8.RuneSelf || value[len(value)-1] >= utf8.RuneSelf) {
+		value = strings.Trim(value, printedQuotes)
+	}
 	if zeroes(value) {
 		return true
 	}
@@ -47,7 +56,8 @@ var noMailbox = map[string]struct{}{
 }
 
 // testMailbox tells addresses typed to satisfy a form: the same word on both sides (test@test.com), one
-// letter only (a@a.fr), or a word that says there is none at any domain (pasdemail@gmail.com).
+// letter only (a@a.fr), a word that says there is none at any domain (pasdemail@gmail.com), or a word of
+// the trade where anybody can have a mailbox (test@gmail.com).
 func testMailbox(local, domain string) bool {
 	label, _, _ := strings.Cut(domain, ".")
 	if local == label {
@@ -58,8 +68,17 @@ func testMailbox(local, domain string) bool {
 	switch local {
 	case "nomail", "noemail", "pasdemail", "sansmail", "pas-de-mail", "sans-mail", "pasdemel":
 		return true
+	case "test", "test1", "test123", "testtest", "toto", "toto123", "tata", "azerty", "qwerty", "aaa", "aaaa", "xxx", "xxxx", "abc", "client", "inconnu", "anonyme", "aucun", "aucune", "neant":
+		_, anybody := publicMail[label]
+		return anybody
 	}
 	return false
+}
+
+// publicMail are providers where anybody can have a mailbox, by the first word of their domains.
+var publicMail = map[string]struct{}{
+	"gmail": {}, "googlemail": {}, "hotmail": {}, "outlook": {}, "live": {}, "yahoo": {}, "orange": {}, "wanadoo": {}, "free": {}, "sfr": {},
+	"laposte": {}, "icloud": {}, "bbox": {}, "gmx": {}, "aol": {}, "protonmail": {},
 }
 
 func sameByte(s string) bool {

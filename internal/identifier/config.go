@@ -64,7 +64,8 @@ type TypeConfig struct {
 	Rank int `koanf:"rank"`
 	// Class is authenticated, verified, typed or inferred.
 	Class string `koanf:"class"`
-	// Normaliser is exact, device, card, email, email_canon or phone.
+	// Normaliser is exact, device, card, email, email_canon, phone, payment, name_fr or address_fr. Values of
+	// the last two are weak, whatever the class.
 	Normaliser string `koanf:"normaliser"`
 	// Length is the number of digits of a card scheme, to restore leading zeros; 0 leaves them.
 	Length int `koanf:"length"`
@@ -148,7 +149,7 @@ func DefaultConfig() Config {
 			LoyaltyCard:      {Rank: 2, Class: "verified", Normaliser: "card", Limit: 2, Hubs: map[string]int{UserID: 2}},
 			Email:            {Rank: 3, Class: "typed", Normaliser: "email", Limit: 5, Hubs: map[string]int{UserID: 4}},
 			Phone:            {Rank: 4, Class: "typed", Normaliser: "phone", Limit: 5, Hubs: map[string]int{UserID: 4}},
-			PaymentReference: {Rank: 5, Class: "verified", Normaliser: "exact", Limit: 10},
+			PaymentReference: {Rank: 5, Class: "verified", Normaliser: "payment", Limit: 10},
 			DeviceID:         {Rank: 6, Class: "authenticated", Normaliser: "device", Limit: 20, Hubs: map[string]int{UserID: 3}},
 			AnonymousID:      {Rank: 7, Class: "authenticated", Normaliser: "exact", Limit: 200, Hubs: map[string]int{UserID: 3}},
 			TillRecord:       {Rank: 8, Class: "authenticated", Normaliser: "exact", Limit: 20},
@@ -185,6 +186,11 @@ func (c Config) Validate() error {
 			if most := t.Hubs[other]; most < 0 {
 				return fmt.Errorf("identifiers.types.%s.hubs.%s is %d: give 1 or more, or 0 for no hubs", name, other, most)
 			}
+		}
+	}
+	for i, value := range c.Blocked {
+		if isNobody(value) {
+			return fmt.Errorf("identifiers.blocked[%d] is %q: leave it out, it is blocked anyway", i, value)
 		}
 	}
 	if c.PhoneCache < 0 {

@@ -22,13 +22,17 @@ import (
 
 // Version of the normalisers. It goes with each piece of evidence, and changes with any change of a
 // result in testdata.
-const Version = 1
+const Version = 2
 
 // Reasons why an identifier is not used.
 const (
 	Blocked     = "blocked"
 	Invalid     = "invalid"
 	UnknownType = "unknown_type"
+	// CardNumber is the number of a payment card where a token belongs.
+	CardNumber = "card_number"
+	// SeveralPeople is a name that is two people's.
+	SeveralPeople = "several_people"
 	// Erased is a value that was seen before it was erased.
 	Erased = "erased"
 	// Hub is a value that too many share; Ruled is one that an operator blocked. Both have a node: it is the
@@ -81,8 +85,11 @@ type Identifiers struct {
 	hash   *hasher
 	// suppress hashes nodes once more, with a key of its own.
 	suppress *hasher
-	phones   *otter.Cache[string, parsedPhone]
+	phones   *otter.Cache[writtenPhone, parsedPhone]
 }
+
+// writtenPhone is a question to the phone parser.
+type writtenPhone struct{ region, raw string }
 
 // parsedPhone is an answer of the phone parser, which costs more than all the rest.
 type parsedPhone struct {
@@ -91,7 +98,7 @@ type parsedPhone struct {
 }
 
 func normaliserNames() []string {
-	return []string{"exact", "device", "card", "email", "email_canon", "phone"}
+	return []string{"exact", "device", "card", "email", "email_canon", "phone", "payment", "name_fr", "address_fr"}
 }
 
 // New prepares the identifiers of a workspace; types of cfg go over those of [DefaultConfig].
@@ -105,7 +112,7 @@ func New(cfg Config, ws workspace.Config) (*Identifiers, error) {
 	}
 	s := &Identifiers{kinds: make(map[string]*kind), region: strings.ToUpper(ws.Region), mail: newMailRules(cfg), hash: newHasher(key), suppress: newHasher(suppressionKey(key))}
 	if cfg.PhoneCache > 0 {
-		s.phones, err = otter.New(&otter.Options[string, parsedPhone]{MaximumSize: cfg.PhoneCache})
+		s.phones, err = otter.New(&otter.Options[writtenPhone, parsedPhone]{MaximumSize: cfg.PhoneCache})
 		if err != nil {
 			return nil, fmt.Errorf("open cache of phone numbers: %w", err)
 		}
@@ -120,7 +127,9 @@ func New(cfg Config, ws workspace.Config) (*Identifiers, error) {
 	for _, k := range s.kinds {
 		blocked := make(map[string]struct{}, 2*len(cfg.Blocked))
 		for _, raw := range cfg.Blocked {
-			blocked[strings.ToLower(strings.TrimSpace(raw))] = struct{}{}
+			if text, ok := clean(raw); ok {
+				blocked[strings.ToLower(text)] = struct{}{}
+			}
 			// A value that was seen before it was configured can have been written in capitals or not.
 			for _, spelling := range []string{raw, strings.ToLower(raw), strings.ToUpper(raw)} {
 				if value, _, reason := s.normalise(k, spelling); reason == "" {
@@ -230,13 +239,13 @@ func (s *Identifiers) Resolve(ids []schemas.Identifier, at int64, erased Erasure
 			into = append(into, Resolved{Type: k.name, Rank: uint8(k.Rank), Class: k.class, Reason: reason})
 			continue
 		}
-		r := s.resolved(k, value, weak)
+		r := k.resolved(weak)
 		into = append(into, s.seen(r, value, at, erased))
 		if k.Normaliser != "email" || into[len(into)-1].Reason != "" {
 			continue // what was erased derives nothing
 		}
 		if canon := s.mail.canon(value); canon != "" {
-			r := s.resolved(s.kinds[EmailCanon], canon, weak)
+			r := s.kinds[EmailCanon].resolved(weak)
 			r.Derived = true
 			if r = s.seen(r, canon, at, erased); r.Reason == "" {
 				into = append(into, r)
@@ -246,7 +255,7 @@ func (s *Identifiers) Resolve(ids []schemas.Identifier, at int64, erased Erasure
 	return into
 }
 
-func (s *Identifiers) resolved(k *kind, value string, weak bool) Resolved {
+func (k *kind) resolved(weak bool) Resolved {
 	r := Resolved{Type: k.name, Rank: uint8(k.Rank), Class: k.class, Weak: weak}
 	if weak {
 		r.Rank += WeakRank
@@ -323,12 +332,22 @@ func (s *Identifiers) normalise(k *kind, raw string) (value string, weak bool, r
 	case "email", "email_canon":
 		value, weak, reason = s.email(k, raw)
 	case "phone":
-		value, weak, reason = s.phone(raw)
+		value, weak, reason = s.phone(raw, s.region)
+	case "payment":
+		value, reason = payment(raw)
+	case "name_fr":
+		value, reason = nameFR(raw)
+		weak = true // many have one name
+	case "address_fr":
+		value, reason = addressFR(raw)
+		weak = true // a household has one
 	default:
 		value, reason = exact(raw)
 	}
-	if reason == Invalid && isNobody(raw) {
-		reason = Blocked // the more telling of the two: "null" is no malformed e-mail
+	if reason == Invalid {
+		if text, ok := clean(raw); ok && isNobody(text) {
+			reason = Blocked // the more telling of the two: "null" is no malformed e-mail
+		}
 	}
 	if reason != "" {
 		return "", false, reason
@@ -353,16 +372,18 @@ func (s *Identifiers) email(k *kind, raw string) (value string, weak bool, reaso
 	return value, weak, ""
 }
 
-func (s *Identifiers) phone(raw string) (value string, weak bool, reason string) {
+func (s *Identifiers) phone(raw, region string) (value string, weak bool, reason string) {
 	if s.phones == nil || len(raw) > 64 {
-		return phone(raw, s.region)
+		return phone(raw, region)
 	}
-	if hit, ok := s.phones.GetIfPresent(raw); ok {
+	key := writtenPhone{region: region, raw: raw}
+	if hit, ok := s.phones.GetIfPresent(key); ok {
 		return hit.value, hit.weak, hit.reason
 	}
-	value, weak, reason = phone(raw, s.region)
+	value, weak, reason = phone(raw, region)
 	// The key is copied: raw may be a window on a fetch buffer.
-	s.phones.Set(strings.Clone(raw), parsedPhone{value: value, weak: weak, reason: reason})
+	key.raw = strings.Clone(raw)
+	s.phones.Set(key, parsedPhone{value: value, weak: weak, reason: reason})
 	return value, weak, reason
 }
 
@@ -373,6 +394,7 @@ func (k *kind) isBlocked(raw, value string) bool {
 	if _, blocked := k.blocked[value]; blocked {
 		return true
 	}
-	_, blocked := k.blocked[strings.ToLower(strings.TrimSpace(raw))]
+	text, _ := clean(raw)
+	_, blocked := k.blocked[strings.ToLower(text)]
 	return blocked
 }
