@@ -3,11 +3,15 @@ package collector
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/parcours-cdp/parcours/internal/identifier"
 )
 
 // Config of the collector.
@@ -21,6 +25,9 @@ type Config struct {
 	TrustedProxies []string `koanf:"trusted_proxies"`
 	// Sources that may send.
 	Sources []Source `koanf:"sources"`
+	// StoreRegions say for stores outside workspace.region where their customers' telephone numbers are noted:
+	// ISO 3166 codes by store id, such as RE for one of La Reunion. A customer's own address goes before it.
+	StoreRegions map[string]string `koanf:"store_regions"`
 	// Limits bound what one request may carry and cost.
 	Limits Limits `koanf:"limits"`
 	// Timeouts bound how long a client and Kafka may take.
@@ -112,6 +119,11 @@ func (c Config) Validate() error {
 	}
 	if _, err := parsePrefixes(c.TrustedProxies); err != nil {
 		return err
+	}
+	for _, store := range slices.Sorted(maps.Keys(c.StoreRegions)) {
+		if region := c.StoreRegions[store]; !identifier.KnownRegion(region) {
+			return fmt.Errorf("collector.store_regions.%s is %q: give an ISO 3166 code such as RE", store, region)
+		}
 	}
 	if err := c.Limits.validate(); err != nil {
 		return err

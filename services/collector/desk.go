@@ -25,6 +25,7 @@ type desk struct {
 	bodies      *bodies
 	limits      Limits
 	identifiers *identifier.Identifiers
+	regions     map[string]string // of stores
 	quarantine  *quarantine.Quarantine
 	schemaID    int32
 
@@ -59,7 +60,8 @@ type rejectedEvent struct {
 const keySize = 36
 
 func (d *desk) begin(c *collector) {
-	d.bodies, d.limits, d.identifiers, d.quarantine, d.schemaID = c.bodies, c.cfg.Limits, c.identifiers, c.quarantine, c.schemaID
+	d.bodies, d.limits, d.quarantine, d.schemaID = c.bodies, c.cfg.Limits, c.quarantine, c.schemaID
+	d.identifiers, d.regions = c.identifiers, c.cfg.StoreRegions
 	d.values, d.ends, d.keys = d.values[:0], d.ends[:0], d.keys[:0]
 	d.records, d.rejected, d.accepted = d.records[:0], d.rejected[:0], [6]int{}
 }
@@ -180,6 +182,7 @@ func (d *desk) mapOne(r *segmentRequest, e segmentEvent) {
 		d.reject(e, d.draft.rejection)
 		return
 	}
+	d.prepareIdentifiers()
 	node, _, ok := d.identifiers.Anchor(d.draft.touchpoint.Identifiers)
 	if !ok && d.draft.identifyTicket() {
 		// A made-up address typed at a till: the sale counts, and nobody's mailbox becomes a customer.
@@ -190,6 +193,24 @@ func (d *desk) mapOne(r *segmentRequest, e segmentEvent) {
 		return
 	}
 	d.accept(node)
+}
+
+// prepareIdentifiers gives telephone numbers the country of where they were written, which only the whole
+// event tells, and drops card numbers: these are never kept.
+func (d *desk) prepareIdentifiers() {
+	t := &d.draft.touchpoint
+	person := &t.Person.Value
+	region := d.identifiers.Region(person.Country, person.PostalCode)
+	if region == "" {
+		region = d.regions[t.Context.Store.StoreID]
+	}
+	prepared := t.Identifiers[:0]
+	for _, id := range t.Identifiers {
+		if id, ok := d.identifiers.Prepare(id, region); ok {
+			prepared = append(prepared, id)
+		}
+	}
+	t.Identifiers = prepared
 }
 
 // unfit says why an event cannot even be looked at.

@@ -177,12 +177,9 @@ func TestPerson(t *testing.T) {
 		if got.Person.Valid {
 			text = asJSON(t, got.Person.Value)
 		}
-		var ids []string
-		for _, id := range got.Identifiers {
-			ids = append(ids, id.Type+"="+id.Value)
-		}
-		if text != person || strings.Join(ids, " ") != identifiers || compact(t, got.Traits) != traits || compact(t, got.Properties) != properties {
-			t.Errorf("%s:\n got %s | %v | %s | %s\nwant %s | %s | %s | %s", event, text, ids, got.Traits, got.Properties, person, identifiers, traits, properties)
+		ids := asPairs(got.Identifiers)
+		if text != person || ids != identifiers || compact(t, got.Traits) != traits || compact(t, got.Properties) != properties {
+			t.Errorf("%s:\n got %s | %s | %s | %s\nwant %s | %s | %s | %s", event, text, ids, got.Traits, got.Properties, person, identifiers, traits, properties)
 		}
 	}
 	f("/v1/identify", `{"userId":"u","traits":{"email":"a@b.fr","firstName":"Jo","last_name":"Du","plan":"gold","age":33}}`,

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"unsafe"
 
+	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/collector/jsonindex"
 )
@@ -147,35 +148,11 @@ func (d *draft) tender(v jsonindex.Value) {
 	if _, wrong, reason := tenderFields.lift(v, tender, true); reason != "" {
 		d.reject(reason, "."+wrong.Key())
 	}
-	if isCardNumber(tender.Reference) {
+	if identifier.IsCardNumber(tender.Reference) {
 		tender.Reference = "" // never kept, wherever it came from
 	}
 	d.touchpoint.Commerce.Value.Tender = tenders
 	d.identify(paymentReferenceType, tender.Reference)
-}
-
-// isCardNumber tells a card number that was sent in place of a token: 13 to 19 digits, possibly in
-// groups, with a right check digit.
-func isCardNumber(s string) bool {
-	count, sum := 0, 0
-	for i := len(s) - 1; i >= 0; i-- {
-		c := s[i]
-		switch {
-		case c == ' ' || c == '-':
-			continue
-		case c < '0' || c > '9':
-			return false
-		}
-		digit := int(c - '0')
-		if count%2 == 1 {
-			if digit *= 2; digit > 9 {
-				digit -= 9
-			}
-		}
-		sum += digit
-		count++
-	}
-	return count >= 13 && count <= 19 && sum%10 == 0
 }
 
 // liftPageProperties takes the page as the call describes it, over what the context says of it.
