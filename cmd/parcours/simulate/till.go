@@ -148,7 +148,13 @@ func misspelt(d *dice, address string) string {
 	local, host, _ := strings.Cut(address, "@")
 	n := 1 + d.below(len(local)-2)
 	switch d.below(5) {
-	case 0: // two letters exchanged
+	case 0: // two letters exchanged, which are not the same
+		for n < len(local)-1 && local[n] == local[n+1] {
+			n++
+		}
+		if n == len(local)-1 {
+			return local + local[n:] + "@" + host
+		}
 		return local[:n] + local[n+1:n+2] + local[n:n+1] + local[n+2:] + "@" + host
 	case 1: // one left out
 		return local[:n] + local[n+1:] + "@" + host

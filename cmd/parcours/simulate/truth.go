@@ -59,6 +59,17 @@ func newTruthWriter(s *Simulation, out io.Writer) *truthWriter {
 	return t
 }
 
+// WriteTruth lives the days once more and writes who is really who, without sending anything.
+func (s *Simulation) WriteTruth(out io.Writer) error {
+	t := newTruthWriter(s, out)
+	for d := range s.Deliveries() {
+		if err := t.delivery(d); err != nil {
+			return err
+		}
+	}
+	return t.flush()
+}
+
 func personName(who int) string {
 	if who < 0 {
 		return "bot-" + strconv.Itoa(-who)
