@@ -236,10 +236,7 @@ func (s *Simulation) telephone(index int, overseas string) string {
 	prefix := [...]string{"061", "062", "066", "067", "068", "076", "077"}[mix(uint64(index)^s.cfg.Seed)%7]
 	digits := fmt.Sprintf("%07d", index*factor%10_000_000)
 	if strings.Trim(digits, digits[:1]) == "" { // 06 22 22 22 22 looks made up, and is blocked as such
-		prefix = "064"
-		if digits[0] == '4' {
-			prefix = "065"
-		}
+		prefix, digits = "064", string('0'+(digits[0]-'0'+1)%10)+digits[1:]
 	}
 	return prefix + digits
 }

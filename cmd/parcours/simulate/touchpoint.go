@@ -34,8 +34,14 @@ func (m *touchpoints) touchpoint(e *Event, received time.Time) *schemas.Touchpoi
 		SentAt: schemas.Some(schemas.MillisOf(received) + schemas.Millis(e.Clock)), ReceivedAt: schemas.MillisOf(received),
 		Identifiers: t.Identifiers[:0],
 	}
+	region := ""
+	if e.Traits != nil {
+		region = m.ids.Region(e.Traits.Country, e.Traits.PostalCode)
+	}
 	for _, id := range e.Identifiers() {
-		t.Identifiers = append(t.Identifiers, schemas.Identifier{Type: id.Type, Value: id.Value})
+		if prepared, ok := m.ids.Prepare(schemas.Identifier{Type: id.Type, Value: id.Value}, region); ok {
+			t.Identifiers = append(t.Identifiers, prepared)
+		}
 	}
 	m.person(e)
 	m.context(e)
