@@ -56,7 +56,7 @@ type cli struct {
 	Demo demoCommand `cmd:"" help:"Run everything on a simulated week of a French retailer and print the analysts' tables."`
 
 	Collector collectorCommand `cmd:"" help:"Run the collector alone."`
-	Identity  identityCommand  `cmd:"" help:"Run the identity service alone."`
+	Identity  identityCommands `cmd:"" help:"Run the identity service alone, or ask a running one who is which customer, and rule."`
 	Enricher  enricherCommand  `cmd:"" help:"Run the enricher alone."`
 	Sink      sinkCommand      `cmd:"" help:"Run the sink alone."`
 
