@@ -119,11 +119,11 @@ func (b *Batch) Flush() error {
 
 // number notes the batch's number, and drops the one that is old enough.
 func (s *Store) number(b *pebble.Batch, number uint64) error {
-	if err := b.Set(appendNumberKey(nil, number), nil, nil); err != nil {
+	if err := b.Set(numberKey(number), nil, nil); err != nil {
 		return err
 	}
 	if old := firstNumber(number); old > 1 {
-		return b.Delete(appendNumberKey(nil, old-1), nil)
+		return b.Delete(numberKey(old-1), nil)
 	}
 	return nil
 }

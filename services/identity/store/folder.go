@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -173,14 +171,4 @@ func exists(files vfs.FS, path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// sorted lists a folder in the order of names; one that is not there is empty.
-func sorted(files vfs.FS, dir string) ([]string, error) {
-	names, err := files.List(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	slices.SortFunc(names, strings.Compare)
-	return names, err
 }

@@ -59,8 +59,8 @@ func parseState(value []byte) (state, error) {
 	return s, nil
 }
 
-func appendNumberKey(dst []byte, number uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(dst, keyNumber), number)
+func numberKey(number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{keyNumber}, number)
 }
 
 func appendOutboxKey(dst []byte, offset int64, place uint32) []byte {

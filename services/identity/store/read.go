@@ -176,4 +176,3 @@ func (s *Store) Edge(workspace string, a, b uuid.UUID) (evidence.Edge, bool, err
 	}
 	return *edge, true, nil
 }
-

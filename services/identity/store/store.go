@@ -54,17 +54,20 @@ const (
 	// openTables bounds the file handles.
 	openTables = 200
 	// numberedBatches is for how many batches it is known that they are there. Batches before these are in
-	// tables that the manifest names: two memory tables hold 8 MiB each, and a batch takes 250 bytes or more.
+	// tables that the manifest names: two memory tables hold 8 MiB each, and a batch takes 128 bytes or more.
 	numberedBatches = 1 << 17
 	// diskFormat is pinned: the next version of the database must not write what this one cannot read.
 	diskFormat = pebble.FormatWALSyncChunks
 )
+
+var noLog = zap.NewNop()
 
 // Store is an open store. Its methods may be called at once, but only one [Batch] is written at a time.
 type Store struct {
 	dir       string
 	workspace string
 	topic     string
+	inMemory  bool
 	files     vfs.FS
 	db        *pebble.DB
 	lock      *pebble.Lock
@@ -86,17 +89,15 @@ type Store struct {
 // Open opens the store, or makes one in an empty folder. What it answers is as of the last batch that
 // reached the disk.
 func Open(o Options) (*Store, error) {
-	if o.files == nil {
+	inMemory := o.Dir == ""
+	switch {
+	case inMemory:
+		o.Dir, o.files = memoryDir, vfs.NewMem()
+	case o.files == nil:
 		o.files = vfs.Default
-		if o.Dir == "" {
-			o.files = vfs.NewMem()
-		}
-	}
-	if o.Dir == "" {
-		o.Dir = memoryDir
 	}
 	if o.Log == nil {
-		o.Log = zap.NewNop()
+		o.Log = noLog
 	}
 	held, err := lock(o.files, o.Dir)
 	if err != nil {
@@ -106,7 +107,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", o.Dir, err), held.Close())
 	}
-	s.lock = held
+	s.lock, s.inMemory = held, inMemory
 	return s, nil
 }
 
@@ -195,26 +196,22 @@ func unusable(what string, err error) error {
 // recover reads the state, looks for the batches that must be there, and takes back what was flushed for
 // a position that was not reached.
 func (s *Store) recover() error {
-	value, closer, err := s.db.Get([]byte{keyState})
-	switch {
-	case errors.Is(err, pebble.ErrNotFound):
+	at, found, err := readState(s.db)
+	if err != nil {
+		return err
+	}
+	if !found {
 		if err := s.checkEmpty(); err != nil {
 			return err
 		}
-	case err != nil:
-		return unusable("read its state", err)
-	default:
-		s.state, err = parseState(value)
-		if err := errors.Join(err, closer.Close()); err != nil {
-			return fmt.Errorf("%w: %w", ErrUnusable, err)
-		}
 	}
+	s.state = at
 	if err := checkNumbers(s.db, s.state.batches); err != nil {
 		return err
 	}
 	b := s.db.NewBatch()
 	if err := errors.Join(
-		b.DeleteRange(appendNumberKey(nil, s.state.batches+1), []byte{keyOutbox}, nil),
+		b.DeleteRange(numberKey(s.state.batches+1), []byte{keyOutbox}, nil),
 		b.DeleteRange(appendOutboxKey(nil, s.state.position, 0), []byte{keyRecord}, nil),
 	); err != nil {
 		return errors.Join(fmt.Errorf("take back what was flushed: %w", err), b.Close())
@@ -231,6 +228,22 @@ func (s *Store) recover() error {
 	}
 	s.queued.Store(count)
 	return nil
+}
+
+// readState answers false for a database that was never written to.
+func readState(db *pebble.DB) (state, bool, error) {
+	value, closer, err := db.Get([]byte{keyState})
+	if errors.Is(err, pebble.ErrNotFound) {
+		return state{}, false, nil
+	}
+	if err != nil {
+		return state{}, false, unusable("read its state", err)
+	}
+	at, err := parseState(value)
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return state{}, false, fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	return at, true, nil
 }
 
 // checkEmpty holds for a store that was never written to: without a state only flushed messages may be there.
@@ -252,13 +265,13 @@ func (s *Store) checkEmpty() error {
 // checkNumbers looks for the last numbered batches up to last. A gap means that files of writes went missing.
 func checkNumbers(db *pebble.DB, last uint64) error {
 	first := firstNumber(last)
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: appendNumberKey(nil, first), UpperBound: appendNumberKey(nil, last+1)})
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: numberKey(first), UpperBound: numberKey(last + 1)})
 	if err != nil {
 		return unusable("read the numbers of its batches", err)
 	}
 	next := first
 	for ok := it.First(); ok; ok = it.Next() {
-		if !bytes.Equal(it.Key(), appendNumberKey(nil, next)) {
+		if !bytes.Equal(it.Key(), numberKey(next)) {
 			break
 		}
 		next++
