@@ -24,6 +24,7 @@ type sample struct {
 	at       *Int64s
 	unsigned *UInt64s
 	small    *Int32s
+	natural  *UInt32s
 	day      *Nullable[int32, *Int32s]
 	byte     *UInt8s
 	flag     *Bools
@@ -42,7 +43,7 @@ func newSample() *sample {
 		small: Add(b, "small", NewInt32s()), day: Add(b, "day", NewNullable[int32](NewDates())), byte: Add(b, "byte", NewUInt8s()),
 		flag: Add(b, "flag", NewBools()), ratio: Add(b, "ratio", NewFloat64s()), id: Add(b, "id", NewUUIDs()),
 		words: Add(b, "words", NewArray(NewWords())), prices: Add(b, "prices", NewArray(NewNullable[int64](NewDecimals()))),
-		ids: Add(b, "ids", NewArray(NewUUIDs())),
+		ids: Add(b, "ids", NewArray(NewUUIDs())), natural: Add(b, "natural", NewUInt32s()),
 	}
 }
 
@@ -96,6 +97,8 @@ func (s *sample) append(t *rapid.T) []any {
 		}
 	}
 	s.prices.End()
+	natural := rapid.Uint32().Draw(t, "natural")
+	s.natural.Append(natural)
 	ids := rapid.SliceOfN(drawUUID, 0, 3).Draw(t, "ids")
 	for _, id := range ids {
 		s.ids.Items.Append(id)
@@ -110,7 +113,7 @@ func (s *sample) append(t *rapid.T) []any {
 	if dated {
 		wantDay = time.Unix(int64(day)*86400, 0).UTC()
 	}
-	return []any{text, word, whole, wantAmount, time.UnixMilli(at).UTC(), unsigned, small, wantDay, octet, flag, ratio, id, words, prices, ids}
+	return []any{text, word, whole, wantAmount, time.UnixMilli(at).UTC(), unsigned, small, wantDay, octet, flag, ratio, id, words, prices, ids, natural}
 }
 
 // TestBlockIsReadByTheDriver takes the driver's own decoder as the oracle of our encoder. One block is used again and

@@ -171,6 +171,15 @@ func NewUInt64s() *UInt64s { return &UInt64s{fixed{typ: "UInt64", width: 8}} }
 // Append adds a row.
 func (c *UInt64s) Append(v uint64) { c.data = binary.LittleEndian.AppendUint64(c.data, v) }
 
+// UInt32s is a UInt32 column.
+type UInt32s struct{ fixed }
+
+// NewUInt32s returns a UInt32 column.
+func NewUInt32s() *UInt32s { return &UInt32s{fixed{typ: "UInt32", width: 4}} }
+
+// Append adds a row.
+func (c *UInt32s) Append(v uint32) { c.data = binary.LittleEndian.AppendUint32(c.data, v) }
+
 // Int32s is a column of four bytes: whole numbers, or the dates that stand on them.
 type Int32s struct{ fixed }
 

@@ -42,6 +42,8 @@ func (r *rows) uuids(name string, at *uuid.UUID) {
 func (r *rows) int32s(name string, at *int32)   { plain(r, name, warehouse.NewInt32s(), at) }
 func (r *rows) int64s(name string, at *int64)   { plain(r, name, warehouse.NewInt64s(), at) }
 func (r *rows) uint64s(name string, at *uint64) { plain(r, name, warehouse.NewUInt64s(), at) }
+func (r *rows) uint32s(name string, at *uint32) { plain(r, name, warehouse.NewUInt32s(), at) }
+func (r *rows) uint8s(name string, at *uint8)   { plain(r, name, warehouse.NewUInt8s(), at) }
 func (r *rows) bools(name string, at *bool)     { plain(r, name, warehouse.NewBools(), at) }
 
 func (r *rows) times(name string, at *schemas.Millis) {
@@ -102,6 +104,11 @@ func (r *rows) wordLists(name string, at *[]string) {
 		}
 		column.End()
 	})
+}
+
+// nodes is a column of lists of nodes.
+func (r *rows) nodes(name string, at *[]uuid.UUID) {
+	each(r, name, warehouse.NewUUIDs(), at, func(n *uuid.UUID) uuid.UUID { return *n })
 }
 
 // each is a column of arrays: a field of every record of a list.

@@ -20,9 +20,10 @@ type Config struct {
 	Inserts int `koanf:"inserts"`
 	// RetryWait is the longest pause between two attempts while ClickHouse refuses or does not answer.
 	RetryWait time.Duration `koanf:"retry_wait"`
-	// EventMonths and RejectedMonths are how long events and rejected events are kept.
+	// EventMonths, RejectedMonths and AuditMonths are how long events, rejected events and the audit of identities are kept.
 	EventMonths    int `koanf:"event_months"`
 	RejectedMonths int `koanf:"rejected_months"`
+	AuditMonths    int `koanf:"audit_months"`
 }
 
 // DefaultConfig suits a machine of two cores, and the French supervisor's 25 months.
@@ -36,6 +37,7 @@ func DefaultConfig() Config {
 		RetryWait:      10 * time.Second,
 		EventMonths:    25,
 		RejectedMonths: 3,
+		AuditMonths:    25,
 	}
 }
 
@@ -54,6 +56,7 @@ func (c Config) Validate() error {
 		{"inserts", c.Inserts, 1, 64},
 		{"event_months", c.EventMonths, 1, 1200},
 		{"rejected_months", c.RejectedMonths, 1, 1200},
+		{"audit_months", c.AuditMonths, 1, 1200},
 	} {
 		if field.value < field.least || field.value > field.max {
 			return fmt.Errorf("sink.%s is %d: give %d to %d", field.name, field.value, field.least, field.max)

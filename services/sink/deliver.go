@@ -30,6 +30,11 @@ type loader interface {
 	trusted() bool
 }
 
+// settler is a loader whose rows ask for something in other tables, once they are inserted. It may be asked again.
+type settler interface {
+	settle(ctx context.Context, s *sink) error
+}
+
 // loaders hands one loader to each partition that is delivered at the same time.
 type loaders chan loader
 
@@ -66,8 +71,9 @@ func (s *sink) deliverAll(ctx context.Context, all loaders, batch []stream.Range
 //  2. insert the rows of each table as one block under the range's token. A crash here leaves some tables with the
 //     range and others without; the repeated batch inserts the same ranges under the same tokens, and ClickHouse
 //     drops the blocks that it has. An insert that is refused or not answered is tried again for as long as it takes.
-//  3. produce what could not become rows to the quarantine. A crash here repeats it under the same rejection ids.
-//  4. return nil; only now does the consume loop commit the offsets. A crash before the commit repeats the range.
+//  3. do what the rows ask for in other tables. A crash here repeats it, which changes nothing.
+//  4. produce what could not become rows to the quarantine. A crash here repeats it under the same rejection ids.
+//  5. return nil; only now does the consume loop commit the offsets. A crash before the commit repeats the range.
 //
 // A repeated range is recognised by its token, so it must have the same bounds: that is for whoever gathers batches to
 // see to, and this function's one seam: one range, one insert for each table.
@@ -85,11 +91,16 @@ func (s *sink) deliver(ctx context.Context, l loader, r stream.Range) error {
 			return err
 		}
 	}
-	if err := s.kafka.Produce(ctx, rejected...); err != nil { // 3
+	if l, has := l.(settler); has {
+		if err := l.settle(ctx, s); err != nil { // 3
+			return err
+		}
+	}
+	if err := s.kafka.Produce(ctx, rejected...); err != nil { // 4
 		return err
 	}
 	s.metrics.freshness.WithLabelValues(r.Topic).Observe(time.Since(r.Records[0].Timestamp).Seconds())
-	return nil // 4
+	return nil // 5
 }
 
 // insert writes the block that the records made for the table. When the server blames a value, the records are halved

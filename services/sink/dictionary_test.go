@@ -16,7 +16,7 @@ func TestDictionaryReadsWithAnAccount(t *testing.T) {
 	if err := warehouse.Migrate(t.Context(), cfg, Migrations(), zaptest.NewLogger(t)); err != nil {
 		t.Fatal(err)
 	}
-	statement, err := dictionaryStatement("default", "")
+	statement, err := dictionaryStatement(dictionaryMigrations[0], "default", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestDictionaryReadsWithAnAccount(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	// Whoever reads the definition sees the account and not its password, whatever stands in it.
-	if statement, err = dictionaryStatement("nobody", `it's a \secret`); err != nil {
+	if statement, err = dictionaryStatement(dictionaryMigrations[0], "nobody", `it's a \secret`); err != nil {
 		t.Fatal(err)
 	}
 	exec(statement)

@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"github.com/google/uuid"
 	"github.com/parcours-cdp/parcours/internal/warehouse"
 	"github.com/parcours-cdp/parcours/schemas"
 )
@@ -33,10 +32,9 @@ func addIdentity(r *rows, t *touchpoint) {
 	r.times("received_at", &t.ReceivedAt)
 	r.uuids("anchor", &t.Anchor)
 	r.words("anchor_type", &t.AnchorType)
-	r.uuids("customer_id", &t.CustomerID)
-	r.int64s("iv", &t.IV)
+	r.customer(t)
 	each(r, "identifiers.type", warehouse.NewWords(), &t.Identifiers, func(i *schemas.Identifier) string { return i.Type })
-	each(r, "identifiers.node", warehouse.NewUUIDs(), &t.nodes, func(n *uuid.UUID) uuid.UUID { return *n })
+	r.nodes("identifiers.node", &t.nodes)
 	each(r, "ignored_identifiers.type", warehouse.NewWords(), &t.IgnoredIdentifiers, func(i *schemas.IgnoredIdentifier) string { return i.Type })
 	each(r, "ignored_identifiers.reason", warehouse.NewWords(), &t.IgnoredIdentifiers, func(i *schemas.IgnoredIdentifier) string { return i.Reason })
 	r.bools("consent_stated", &t.Consent.Valid)
@@ -44,6 +42,13 @@ func addIdentity(r *rows, t *touchpoint) {
 	r.wordLists("consent_denied", &t.Consent.Value.Denied)
 	r.words("consent_source", &t.Consent.Value.Source)
 	r.words("consent_version", &t.Consent.Value.Version)
+}
+
+// customer is what the views resolve the customer of now from, beside the anchor.
+func (r *rows) customer(t *touchpoint) {
+	r.uuids("customer_id", &t.CustomerID)
+	r.int64s("iv", &t.IV)
+	r.nodes("stand_ins", &t.standIns)
 }
 
 func addContext(r *rows, t *touchpoint) {

@@ -13,6 +13,7 @@ type metrics struct {
 	freshness     *prometheus.HistogramVec
 	reloads       *prometheus.CounterVec
 	reloadSeconds prometheus.Histogram
+	erased        prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -27,8 +28,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		freshness:     histogram("freshness_seconds", "Age of the oldest record of a range, by its Kafka timestamp, when its rows could be read.", seconds, "topic"),
 		reloads:       counter("identity_reloads_total", "Reloads of the identity dictionary.", "outcome"),
 		reloadSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "parcours", Subsystem: "sink", Name: "identity_reload_seconds", Help: "Duration of a reload of the identity dictionary.", Buckets: seconds}),
+		erased:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: "parcours", Subsystem: "sink", Name: "erased_nodes_total", Help: "Erased nodes whose clear values, traits and pairs were taken away; a repetition counts again."}),
 	}
-	reg.MustRegister(m.rows, m.inserts, m.insertSeconds, m.retries, m.halvings, m.quarantined, m.freshness, m.reloads, m.reloadSeconds)
+	reg.MustRegister(m.rows, m.inserts, m.insertSeconds, m.retries, m.halvings, m.quarantined, m.freshness, m.reloads, m.reloadSeconds, m.erased)
 	return m
 }
 

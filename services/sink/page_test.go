@@ -23,15 +23,8 @@ All of them are in the ClickHouse database ` + "`parcours`" + `, and each commen
 ` + "`uniqExact(event_id)`" + ` where that matters; ` + "`orders` and `order_items`" + ` count each order and line once. The tables whose engine is *ReplacingMergeTree* may hold older versions of a row until ClickHouse merges them:
 take the row with the greatest ` + "`version`" + `, as the views do, and count rejections by ` + "`uniqExact(rejection_id)`" + `.
 
-A customer's history moves when identity learns that two customers are one. ` + "`customer_events`, `orders`, `order_items` and `customers`" + ` resolve
-the immutable ` + "`anchor`" + ` of each event when the query runs, so they always tell the customer of now. In queries of your own aggregate by anchor first
-and resolve last:
-
-` + "```sql" + `
-SELECT dictGetOrDefault('parcours.identity_map_dict', 'canonical', (workspace, anchor), anchor) AS customer_id, sum(n) AS views
-FROM (SELECT workspace, anchor, count() AS n FROM parcours.events WHERE name = 'Product Viewed' GROUP BY workspace, anchor)
-GROUP BY customer_id
-` + "```" + `
+A customer's history moves when identity learns that two customers are one, or one is two. The views resolve the customer of each row when the query
+runs, so they always tell the customer of now; how, and what it costs, is in [Query customers](../how-to/query-customers.md).
 
 This page is made from the database: change the comments in ` + "`services/sink/migrations`" + `, then run ` + "`go test -run TestTablesPage -rewrite .`" + ` in ` + "`services/sink`" + `.
 `
@@ -39,7 +32,7 @@ This page is made from the database: change the comments in ` + "`services/sink/
 // TestTablesPage holds the page to the database, and every table and column to having a comment.
 func TestTablesPage(t *testing.T) {
 	r := newRig(t)
-	own := "database = 'parcours' AND table NOT IN ('goose_db_version', 'migration_locks')"
+	own := "database = 'parcours' AND table NOT IN ('goose_db_version', 'migration_locks', 'identifier_sightings_mv')"
 	var page strings.Builder
 	page.WriteString(pageHead)
 	tables, err := r.db.Query(t.Context(), "SELECT name, engine, comment, sorting_key, partition_key FROM system.tables WHERE "+strings.ReplaceAll(own, "table ", "name ")+" ORDER BY multiIf(engine = 'View', 1, engine = 'Dictionary', 3, 2), name")

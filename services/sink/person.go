@@ -44,6 +44,7 @@ func newContacts(t *touchpoint) *rows {
 	r.words("workspace", &t.Workspace)
 	r.uuids("anchor", &t.Anchor)
 	r.words("anchor_type", &t.AnchorType)
+	r.customer(t)
 	r.words("source", &t.Source)
 	r.words("channel", &t.Channel)
 	r.uint64s("content", &t.content)
@@ -89,6 +90,7 @@ func newTraits(t *touchpoint) *traitRows {
 	r := &traitRows{rows: newRows("traits")}
 	r.words("workspace", &t.Workspace)
 	r.uuids("anchor", &t.Anchor)
+	r.customer(t)
 	r.words("field", &r.field)
 	r.words("source", &t.Source)
 	r.text("value", &r.value)

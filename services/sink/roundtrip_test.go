@@ -147,6 +147,14 @@ func wantRow(t *schemas.EnrichedTouchpoint, columns map[string]string, record *s
 			}
 		case "ip":
 			row[column] = map[string]string{"": "", "not an address": "", "203.0.113.77": "203.0.113.0", "2001:db8:1:2::3": "2001:db8:1::", "::ffff:198.51.100.9": "198.51.100.0"}[t.Context.IP]
+		case "stand_ins":
+			others := []string{}
+			for _, i := range t.Identifiers {
+				if i.Value != t.Anchor.String() {
+					others = append(others, i.Value)
+				}
+			}
+			row[column] = others
 		case "_topic":
 			row[column] = record.Topic
 		case "_partition":

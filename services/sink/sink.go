@@ -18,9 +18,10 @@ import (
 
 // Consumer groups of the sink, one a topic, so that a stall of one table does not hold the others.
 const (
-	GroupTouchpoints = "parcours.sink.touchpoints"
-	GroupRejected    = "parcours.sink.rejected"
-	GroupIdentityMap = "parcours.sink.identity-map"
+	GroupTouchpoints   = "parcours.sink.touchpoints"
+	GroupRejected      = "parcours.sink.rejected"
+	GroupIdentityMap   = "parcours.sink.identity-map"
+	GroupIdentityAudit = "parcours.sink.identity-audit"
 )
 
 //go:embed migrations/*.sql
@@ -83,6 +84,9 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 		return s.consume(ctx, GroupIdentityMap, stream.IdentityMap, func() loader { return newMapRows() })
 	})
 	group.Go(func() error {
+		return s.consume(ctx, GroupIdentityAudit, stream.IdentityAudit, func() loader { return newAuditRows() })
+	})
+	group.Go(func() error {
 		s.reloadIdentities(ctx)
 		return nil
 	})
@@ -91,7 +95,7 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 
 // prepare makes topics, database and quarantine ready.
 func (s *sink) prepare(ctx context.Context, p service.Platform) error {
-	if err := s.kafka.EnsureTopics(ctx, stream.Enriched, stream.Rejected, stream.IdentityMap); err != nil {
+	if err := s.kafka.EnsureTopics(ctx, stream.Enriched, stream.Rejected, stream.IdentityMap, stream.IdentityAudit); err != nil {
 		return err
 	}
 	var err error
@@ -104,7 +108,7 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	if err := warehouse.Migrate(ctx, s.cfg.ClickHouse, Migrations(), s.log); err != nil {
 		return err
 	}
-	if err := s.warehouse.RequireTokens(ctx, "events", "contacts", "traits", "rejected_events", "identity_map"); err != nil {
+	if err := s.warehouse.RequireTokens(ctx, "events", "contacts", "traits", "rejected_events", "identity_map", "identity_changes", "identity_audit", "identifier_sightings"); err != nil {
 		return err
 	}
 	if err := s.ownDictionary(ctx); err != nil {
@@ -113,6 +117,7 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	err = s.warehouse.Retain(ctx,
 		warehouse.Retention{Table: "events", Column: "received_at", Months: s.cfg.EventMonths},
 		warehouse.Retention{Table: "rejected_events", Column: "rejected_at", Months: s.cfg.RejectedMonths},
+		warehouse.Retention{Table: "identity_audit", Column: "at", Months: s.cfg.AuditMonths},
 	)
 	if err != nil {
 		return err

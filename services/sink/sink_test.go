@@ -70,7 +70,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) ensureTopics() {
 	r.t.Helper()
-	if err := r.kafka.EnsureTopics(r.t.Context(), stream.Enriched, stream.Rejected, stream.IdentityMap); err != nil {
+	if err := r.kafka.EnsureTopics(r.t.Context(), stream.Enriched, stream.Rejected, stream.IdentityMap, stream.IdentityAudit); err != nil {
 		r.t.Fatal(err)
 	}
 }

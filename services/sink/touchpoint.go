@@ -31,6 +31,7 @@ type touchpoint struct {
 	lineage lineage
 
 	nodes      []uuid.UUID // the identifiers' values
+	standIns   []uuid.UUID // of them, those that are not the anchor
 	network    string      // of the address; the address itself is not stored
 	currency   string
 	properties string
@@ -117,15 +118,18 @@ func (l *touchpoints) read(ctx context.Context, record *stream.Record) (*fault, 
 	return nil, nil
 }
 
-// check finds what the tables cannot hold as it is. It fills the nodes on its way.
+// check finds what the tables cannot hold as it is. It fills nodes and stand-ins on its way.
 func (t *touchpoint) check() *fault {
-	t.nodes = t.nodes[:0]
+	t.nodes, t.standIns = t.nodes[:0], t.standIns[:0]
 	for i := range t.Identifiers {
 		node, err := uuid.Parse(t.Identifiers[i].Value)
 		if err != nil || len(t.Identifiers[i].Value) != 36 {
 			return &fault{reason: reasonClearIdentifier, field: "identifiers", detail: "an identifier is not a node, and clear identifiers are not stored: let identity write the topic"}
 		}
 		t.nodes = append(t.nodes, node)
+		if node != t.Anchor {
+			t.standIns = append(t.standIns, node)
+		}
 	}
 	if field := t.outOfRange(); field != "" {
 		return &fault{reason: reasonOutOfRange, field: field, detail: "the value does not fit the column: times and dates lie in 1900 to 2299, hours in 0 to 23, weekdays in 1 to 7"}

@@ -177,7 +177,7 @@ func TestCustomersFollowTheIdentityMap(t *testing.T) {
 	r.golden("SELECT identifier_types, mapSort(traits), consent_granted, consent_denied, consent_at, first_order_at FROM customers WHERE workspace = %s AND known", [][]string{
 		{"['anonymous_id','email','loyalty_card','user_id']", `{'children':'2','tags':'["a","b"]','tier':'gold'}`, "['analytics']", "['ads']", "2026-03-01 14:00:02.000", "2026-03-01 08:00:00.000"},
 	})
-	r.golden("SELECT name, channel, customer_id = '"+node(account).String()+"', customer_id_at_ingestion = anchor FROM customer_events WHERE workspace = %s AND name != '' AND anchor != '"+node(guest).String()+"' ORDER BY occurred_at", [][]string{
+	r.golden("SELECT name, channel, customer_id = '"+node(account).String()+"', customer_id_at_iv = anchor FROM customer_events WHERE workspace = %s AND name != '' AND anchor != '"+node(guest).String()+"' ORDER BY occurred_at", [][]string{
 		{"Order Completed", "web", "1", "1"},
 		{"Product Viewed", "web", "1", "1"},
 		{"Order Completed", "store", "1", "1"},
@@ -258,7 +258,7 @@ func TestContactsAreTheOnlyHome(t *testing.T) {
 // A view's columns have the types and the order that it declares, or a client reads something else than is documented.
 func TestViewsKeepTheirTypes(t *testing.T) {
 	r := newRig(t)
-	for _, view := range []string{"customer_events", "orders", "order_items", "customers"} {
+	for _, view := range []string{"customer_events", "customer_traits", "customer_contacts", "orders", "order_items", "customers", "identifiers", "id_graph_updates"} {
 		declared := r.rows("SELECT name, type FROM system.columns WHERE %s != '' AND database = 'parcours' AND table = '" + view + "' ORDER BY position")
 		described, err := r.db.Query(t.Context(), "DESCRIBE (SELECT * FROM parcours."+view+")")
 		if err != nil {

@@ -1,4 +1,4 @@
--- Touchpoints. customer_id may move later, so it stands in no key. Parts are synced before an insert is answered, because
+-- Touchpoints. squash moves customer_id, so it stands in no key. Parts are synced before an insert is answered, because
 -- the offsets in Kafka are committed after it and a power cut must not part the two.
 
 -- +goose NO TRANSACTION
@@ -16,10 +16,11 @@ CREATE TABLE IF NOT EXISTS parcours.events
     original_timestamp            Nullable(DateTime64(3, 'UTC')) COMMENT 'When it happened by the sender\'s clock.',
     sent_at                       Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was sent by the sender\'s clock.',
     received_at                   DateTime64(3, 'UTC') COMMENT 'When the collector received it.',
-    anchor                        UUID COMMENT 'Node of the strongest usable identifier; fixed for ever.',
+    anchor                        UUID COMMENT 'Node of the strongest usable identifier, shared or not; fixed for ever.',
     anchor_type                   LowCardinality(String) COMMENT 'Type of the anchor\'s identifier.',
-    customer_id                   UUID COMMENT 'Customer when the event went by, as of ingestion; customer_events has the customer of now.',
-    iv                            Int64 COMMENT 'Position in the evidence log that customer_id was resolved at; 0 when no evidence was needed.',
+    customer_id                   UUID COMMENT 'Customer as of iv; customer_events has the customer of now.',
+    iv                            Int64 COMMENT 'Position in the evidence log that customer_id was resolved at; 0 when no evidence was needed. Squash moves both.',
+    stand_ins                     Array(UUID) COMMENT 'Nodes of the identifiers after the anchor, strongest first: the first that is not shared stands for the event when its anchor is.',
     `identifiers.type`            Array(LowCardinality(String)) COMMENT 'Kind of identifier: user_id, loyalty_card, email, email_canon, phone, payment_reference, device_id, anonymous_id, till_record or a custom type.',
     `identifiers.node`            Array(UUID) COMMENT 'Keyed hash of each identifier; never a clear value.',
     `ignored_identifiers.type`    Array(LowCardinality(String)) COMMENT 'Type of each identifier that was not used.',
@@ -164,4 +165,4 @@ PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (workspace, type, name, toDate(occurred_at), anchor, occurred_at, event_id)
 TTL toDateTime(received_at) + INTERVAL 25 MONTH
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'One row per touchpoint, immutable. Query customer_events to have the customer of now.';
+COMMENT 'One row per touchpoint; nothing but customer_id and iv ever changes. Query customer_events to have the customer of now.';

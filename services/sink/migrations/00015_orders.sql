@@ -1,4 +1,4 @@
--- Orders: aggregated by order, the customer resolved last.
+-- Orders: aggregated by order; the customer is that of the event that placed it.
 
 -- +goose NO TRANSACTION
 -- +goose Up
@@ -6,7 +6,7 @@ CREATE OR REPLACE VIEW parcours.orders
 (
     workspace      LowCardinality(String) COMMENT 'Tenant.',
     order_id       String COMMENT 'Order or ticket; store/register/receipt for a ticket that names no order.',
-    customer_id    UUID COMMENT 'Customer that the anchor belongs to now.',
+    customer_id    UUID COMMENT 'Customer that the event which placed the order belongs to now.',
     anchor         UUID COMMENT 'Anchor of the event that placed the order.',
     status         LowCardinality(String) COMMENT 'completed, partially_refunded, refunded or cancelled.',
     occurred_at    DateTime64(3, 'UTC') COMMENT 'When the order was placed.',
@@ -50,7 +50,7 @@ AS WITH
 SELECT
     o.workspace AS workspace,
     o.key AS order_id,
-    dictGetOrDefault('parcours.identity_map_dict', 'canonical', (o.workspace, o.placed.1), o.placed.1) AS customer_id,
+    o.placed.12 AS customer_id,
     o.placed.1 AS anchor,
     multiIf(o.cancelled_at IS NOT NULL, 'cancelled', o.refunds = 0, 'completed', o.known AND refunded_total < o.gross, 'partially_refunded', 'refunded') AS status,
     o.placed.2 AS occurred_at,
@@ -83,7 +83,7 @@ FROM
         e.workspace AS workspace,
         if(e.order_id != '', e.order_id, concat(e.store_id, '/', e.register_id, '/', e.receipt_id)) AS key,
         -- Who, where and when: the first event that placed the order, or the first refund of an order never seen.
-        argMin((e.anchor, e.occurred_at, e.channel, e.source, e.store_id, e.register_id, e.receipt_id, e.business_date, e.affiliation, e.currency, e.event_id), (NOT is_order, position)) AS placed,
+        argMin((e.anchor, e.occurred_at, e.channel, e.source, e.store_id, e.register_id, e.receipt_id, e.business_date, e.affiliation, e.currency, e.event_id, e.customer_id), (NOT is_order, position)) AS placed,
         -- How much: the last event that stated an amount.
         ifNull(argMaxIf(stated_total, position, is_order AND stated_total IS NOT NULL), toDecimal128(0, 4)) AS gross,
         ifNull(argMaxIf(stated_revenue, position, is_order AND stated_total IS NOT NULL), toDecimal128(0, 4)) AS earned,
@@ -97,7 +97,7 @@ FROM
         arraySum(r -> ifNull(r.2, toDecimal128(0, 4)), paid_back) AS refunded,
         maxOrNullIf(e.occurred_at, is_refund) AS refunded_at,
         maxOrNullIf(e.occurred_at, is_cancellation) AS cancelled_at
-    FROM parcours.events AS e
+    FROM parcours.customer_events AS e
     WHERE e.type = 'track'
         AND e.name IN ('Order Completed', 'Completed Order', 'Order Updated', 'Updated Order', 'Order Refunded', 'Refunded Order', 'Order Cancelled', 'Cancelled Order')
         AND (e.order_id != '' OR e.receipt_id != '')

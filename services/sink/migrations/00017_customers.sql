@@ -1,4 +1,4 @@
--- The single customer record: aggregated by anchor, then by the customer of now.
+-- The single customer record, by the customer of now.
 
 -- +goose NO TRANSACTION
 -- +goose Up
@@ -55,31 +55,17 @@ AS SELECT
 FROM
 (
     SELECT
-        a.workspace AS workspace,
-        dictGetOrDefault('parcours.identity_map_dict', 'canonical', (a.workspace, a.anchor), a.anchor) AS customer_id,
-        min(a.first_seen) AS first_seen,
-        max(a.last_seen) AS last_seen,
-        sum(a.events) AS events,
-        count() AS anchors,
-        arraySort(groupUniqArrayArray(a.channels)) AS channels,
-        arraySort(groupUniqArrayArray(a.sources)) AS sources,
-        arraySort(groupUniqArrayArray(a.identifier_types)) AS identifier_types,
-        argMax(a.consent, (a.consent.1, a.consent.2)) AS consent
-    FROM
-    (
-        SELECT
-            e.workspace AS workspace,
-            e.anchor AS anchor,
-            min(e.occurred_at) AS first_seen,
-            max(e.occurred_at) AS last_seen,
-            count() AS events,
-            groupUniqArray(toString(e.channel)) AS channels,
-            groupUniqArray(toString(e.source)) AS sources,
-            groupUniqArrayArray(arrayMap(x -> toString(x), e.`identifiers.type`)) AS identifier_types,
-            argMax((e.consent_stated, e.occurred_at, arrayMap(x -> toString(x), e.consent_granted), arrayMap(x -> toString(x), e.consent_denied)), (e.consent_stated, e.occurred_at, e.received_at, e.event_id)) AS consent
-        FROM parcours.events AS e
-        GROUP BY workspace, anchor
-    ) AS a
+        e.workspace AS workspace,
+        e.customer_id AS customer_id,
+        min(e.occurred_at) AS first_seen,
+        max(e.occurred_at) AS last_seen,
+        count() AS events,
+        uniqExact(e.anchor) AS anchors,
+        arraySort(groupUniqArray(toString(e.channel))) AS channels,
+        arraySort(groupUniqArray(toString(e.source))) AS sources,
+        arraySort(groupUniqArrayArray(arrayMap(x -> toString(x), e.`identifiers.type`))) AS identifier_types,
+        argMax((e.consent_stated, e.occurred_at, arrayMap(x -> toString(x), e.consent_granted), arrayMap(x -> toString(x), e.consent_denied)), (e.consent_stated, e.occurred_at, e.received_at, e.event_id)) AS consent
+    FROM parcours.customer_events AS e
     GROUP BY workspace, customer_id
 ) AS c
 LEFT JOIN
@@ -111,10 +97,10 @@ LEFT JOIN
     (
         SELECT
             r.workspace AS workspace,
-            dictGetOrDefault('parcours.identity_map_dict', 'canonical', (r.workspace, r.anchor), r.anchor) AS customer_id,
+            r.customer_id AS customer_id,
             toString(r.field) AS field,
             argMax(r.value, r.version) AS value
-        FROM parcours.traits AS r
+        FROM parcours.customer_traits AS r
         GROUP BY workspace, customer_id, field
         ORDER BY field
     ) AS l

@@ -7,6 +7,9 @@ CREATE TABLE IF NOT EXISTS parcours.contacts
     workspace    LowCardinality(String) COMMENT 'Tenant.',
     anchor       UUID COMMENT 'Anchor of the event that stated the values.',
     anchor_type  LowCardinality(String) COMMENT 'Type of the anchor\'s identifier.',
+    customer_id  UUID COMMENT 'Customer as of iv; customer_contacts has the customer of now.',
+    iv           Int64 COMMENT 'Position in the evidence log that customer_id was resolved at; 0 when no evidence was needed.',
+    stand_ins    Array(UUID) COMMENT 'Nodes of the event\'s identifiers after the anchor, strongest first; the first that is not shared stands for it when the anchor is.',
     source       LowCardinality(String) COMMENT 'Emitter that stated the values.',
     channel      LowCardinality(String) COMMENT 'Where they were stated.',
     content      UInt64 COMMENT 'Hash of the values: the same values from the same source stay one row.',
@@ -38,6 +41,6 @@ CREATE TABLE IF NOT EXISTS parcours.contacts
     _ingested_at DateTime64(3, 'UTC') COMMENT 'When the sink sent the insert that carried the row.'
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (workspace, anchor, source, content)
+ORDER BY (workspace, anchor, source, content, stand_ins)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'The only home of clear contact and civil values: one row per anchor, source and set of values, as last stated.';
+COMMENT 'The only home of clear contact and civil values: one row per anchor, source and set of values, as last stated, and as often as its other identifiers differ. customer_contacts has the customer of now.';

@@ -7,7 +7,7 @@ CREATE OR REPLACE VIEW parcours.order_items
     workspace   LowCardinality(String) COMMENT 'Tenant.',
     order_id    String COMMENT 'Order or ticket, as in orders.',
     line        UInt32 COMMENT 'Line of the order, from 1.',
-    customer_id UUID COMMENT 'Customer that the anchor belongs to now.',
+    customer_id UUID COMMENT 'Customer that the event which placed the order belongs to now.',
     anchor      UUID COMMENT 'Anchor of the event that placed the order.',
     occurred_at DateTime64(3, 'UTC') COMMENT 'When the order was placed.',
     channel     LowCardinality(String) COMMENT 'Where it was placed.',
@@ -30,7 +30,7 @@ AS SELECT
     o.workspace AS workspace,
     o.key AS order_id,
     toUInt32(item.1) AS line,
-    dictGetOrDefault('parcours.identity_map_dict', 'canonical', (o.workspace, o.placed.1), o.placed.1) AS customer_id,
+    o.placed.7 AS customer_id,
     o.placed.1 AS anchor,
     o.placed.2 AS occurred_at,
     o.placed.3 AS channel,
@@ -53,11 +53,11 @@ FROM
     SELECT
         e.workspace AS workspace,
         if(e.order_id != '', e.order_id, concat(e.store_id, '/', e.register_id, '/', e.receipt_id)) AS key,
-        argMin((e.anchor, e.occurred_at, e.channel, e.source, e.store_id, e.currency), (e.occurred_at, e.received_at, e.event_id)) AS placed,
+        argMin((e.anchor, e.occurred_at, e.channel, e.source, e.store_id, e.currency, e.customer_id), (e.occurred_at, e.received_at, e.event_id)) AS placed,
         -- One event states the lines: the last that has any.
         argMaxIf(arrayZip(arrayEnumerate(e.`items.product_id`), e.`items.product_id`, e.`items.sku`, e.`items.name`, e.`items.category`, e.`items.brand`, e.`items.variant`, e.`items.price`, e.`items.quantity`, e.`items.discount`, e.`items.coupon`),
             (e.occurred_at, e.received_at, e.event_id), notEmpty(e.`items.product_id`)) AS lines
-    FROM parcours.events AS e
+    FROM parcours.customer_events AS e
     WHERE e.type = 'track'
         AND e.name IN ('Order Completed', 'Completed Order', 'Order Updated', 'Updated Order')
         AND (e.order_id != '' OR e.receipt_id != '')

@@ -1,4 +1,6 @@
 -- Events with the customer resolved when the query runs.
+-- The rule is one for all views: the newest of the anchor's row in the map and of the customer at iv; for an anchor that is shared, the
+-- customer of the first identifier after it that is not.
 
 -- +goose NO TRANSACTION
 -- +goose Up
@@ -15,11 +17,12 @@ CREATE OR REPLACE VIEW parcours.customer_events
     original_timestamp            Nullable(DateTime64(3, 'UTC')) COMMENT 'When it happened by the sender\'s clock.',
     sent_at                       Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was sent by the sender\'s clock.',
     received_at                   DateTime64(3, 'UTC') COMMENT 'When the collector received it.',
-    anchor                        UUID COMMENT 'Node of the strongest usable identifier; fixed for ever.',
+    anchor                        UUID COMMENT 'Node of the strongest usable identifier, shared or not; fixed for ever.',
     anchor_type                   LowCardinality(String) COMMENT 'Type of the anchor\'s identifier.',
-    customer_id                   UUID COMMENT 'Customer that the anchor belongs to now.',
-    customer_id_at_ingestion      UUID COMMENT 'Customer when the event went by.',
-    iv                            Int64 COMMENT 'Position in the evidence log that customer_id was resolved at; 0 when no evidence was needed.',
+    customer_id                   UUID COMMENT 'Customer that it belongs to now.',
+    customer_id_at_iv             UUID COMMENT 'Customer that it belonged to at iv.',
+    iv                            Int64 COMMENT 'Position in the evidence log that customer_id was resolved at; 0 when no evidence was needed. Squash moves both.',
+    stand_ins                     Array(UUID) COMMENT 'Nodes of the identifiers after the anchor, strongest first: the first that is not shared stands for the event when its anchor is.',
     `identifiers.type`            Array(LowCardinality(String)) COMMENT 'Kind of identifier: user_id, loyalty_card, email, email_canon, phone, payment_reference, device_id, anonymous_id, till_record or a custom type.',
     `identifiers.node`            Array(UUID) COMMENT 'Keyed hash of each identifier; never a clear value.',
     `ignored_identifiers.type`    Array(LowCardinality(String)) COMMENT 'Type of each identifier that was not used.',
@@ -155,7 +158,10 @@ CREATE OR REPLACE VIEW parcours.customer_events
     _produced_at                  DateTime64(3, 'UTC') COMMENT 'When the enricher wrote the event to Kafka.',
     _ingested_at                  DateTime64(3, 'UTC') COMMENT 'When the sink sent the insert that carried the row.'
 )
-AS SELECT
+AS WITH
+    dictGetOrDefault('parcours.identity_map_dict', ('canonical', 'version', 'shared'), (e.workspace, e.anchor), (e.customer_id, toUInt64(0), false)) AS known,
+    ifNull(arrayFirstOrNull(n -> NOT dictGetOrDefault('parcours.identity_map_dict', 'shared', (e.workspace, n), false), e.stand_ins), e.anchor) AS stand_in
+SELECT
     e.workspace AS workspace,
     e.event_id AS event_id,
     e.message_id AS message_id,
@@ -169,9 +175,10 @@ AS SELECT
     e.received_at AS received_at,
     e.anchor AS anchor,
     e.anchor_type AS anchor_type,
-    dictGetOrDefault('parcours.identity_map_dict', 'canonical', (e.workspace, e.anchor), e.anchor) AS customer_id,
-    e.customer_id AS customer_id_at_ingestion,
+    multiIf(known.3, dictGetOrDefault('parcours.identity_changes_dict', 'canonical', (e.workspace, stand_in), stand_in), known.2 > e.iv, known.1, e.customer_id) AS customer_id,
+    e.customer_id AS customer_id_at_iv,
     e.iv AS iv,
+    e.stand_ins AS stand_ins,
     e.`identifiers.type` AS `identifiers.type`,
     e.`identifiers.node` AS `identifiers.node`,
     e.`ignored_identifiers.type` AS `ignored_identifiers.type`,
@@ -307,4 +314,4 @@ AS SELECT
     e._produced_at AS _produced_at,
     e._ingested_at AS _ingested_at
 FROM parcours.events AS e
-COMMENT 'Events with the customer of now: the whole history follows when two customers turn out to be one.';
+COMMENT 'Events with the customer of now: the whole history follows when two customers turn out to be one, or one to be two.';

@@ -1,0 +1,87 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/parcours-cdp/parcours/internal/identitymap"
+	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"go.uber.org/zap"
+)
+
+// erasedAtOnce bounds the nodes that one statement names.
+const erasedAtOnce = 1000
+
+// erase takes away what the tables hold of erased nodes beside their pseudonymous events: clear values, traits, and how
+// the nodes hung together. Rows are gone for every query once it returns, and from the disk after the next step that
+// ClickHouse takes on its own. It may be repeated, and is when ClickHouse does not answer.
+func (s *sink) erase(ctx context.Context, erased []identitymap.Row) error {
+	for from := 0; from < len(erased); from += erasedAtOnce {
+		part := erased[from:min(from+erasedAtOnce, len(erased))]
+		for _, statement := range eraseStatements(part) {
+			if err := s.untilDone(ctx, statement); err != nil {
+				return err
+			}
+		}
+		s.metrics.erased.Add(float64(len(part)))
+	}
+	return nil
+}
+
+// eraseStatements are what each table wants done. Values that were stated on an anchor that is nobody's belong to the
+// erased person where one of the person's nodes stood beside it.
+func eraseStatements(rows []identitymap.Row) []string {
+	nodes := make([]string, len(rows))
+	versions := make([]string, len(rows))
+	for i := range rows {
+		nodes[i] = node(rows[i].Workspace, rows[i].Node)
+		versions[i] = fmt.Sprintf("(%s, toUUID(%s), %d)", quote(rows[i].Workspace), quote(rows[i].Node.String()), rows[i].Version)
+	}
+	set := "(" + strings.Join(nodes, ", ") + ")"
+	shared := "dictGetOrDefault('" + warehouse.Database + ".identity_map_dict', 'shared', (workspace, anchor), false)"
+	stated := "(workspace, anchor) IN " + set + " OR (" + shared + " AND arrayExists(n -> (workspace, n) IN " + set + ", stand_ins))"
+	// The audit keeps that somebody was erased, and nothing of who was seen with whom.
+	paired := "kind NOT IN ('erased') AND ((workspace, node) IN " + set + " OR (workspace, other_node) IN " + set + ")"
+	before := "arrayExists(e -> e.1 = workspace AND e.2 = node AND version < e.3, [" + strings.Join(versions, ", ") + "]) AND (workspace, node) IN " + set
+	var statements []string
+	for _, t := range []struct{ table, where string }{
+		{"contacts", stated}, {"traits", stated}, {"identity_audit", paired}, {"identity_changes", before},
+	} {
+		name := warehouse.Database + "." + t.table
+		statements = append(statements,
+			"DELETE FROM "+name+" WHERE "+t.where+" SETTINGS allow_nondeterministic_mutations = 1",
+			"ALTER TABLE "+name+" APPLY DELETED MASK SETTINGS mutations_sync = 0")
+	}
+	return statements
+}
+
+func node(workspace string, id uuid.UUID) string {
+	return "(" + quote(workspace) + ", toUUID(" + quote(id.String()) + "))"
+}
+
+var escape = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+
+func quote(text string) string { return "'" + escape.Replace(text) + "'" }
+
+// untilDone repeats a statement until ClickHouse has done it or ctx ends.
+func (s *sink) untilDone(ctx context.Context, statement string) error {
+	for attempt := 1; ; attempt++ {
+		err := s.warehouse.Exec(ctx, statement)
+		if err == nil {
+			s.available(true, "")
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("stop erasing: %w", context.Cause(ctx))
+		}
+		s.available(false, "erasures are refused or not answered")
+		if attempt&(attempt-1) == 0 {
+			s.log.Warn("erasure will be tried again", zap.Int("attempt", attempt), zap.Error(err))
+		}
+		if err := pause(ctx, attempt, s.cfg.RetryWait); err != nil {
+			return fmt.Errorf("stop erasing: %w", err)
+		}
+	}
+}
