@@ -101,34 +101,16 @@ func (b *Batch) Flush() error {
 	defer s.writing.Unlock()
 	outbox := b.outbox
 	b.outbox = s.db.NewBatch()
-	next := s.current()
-	next.batches++
-	if err := s.number(outbox, next.batches); err != nil {
-		b.fail(err)
-		return fmt.Errorf("flush store: %w", err)
-	}
 	if err := s.apply(outbox); err != nil {
 		b.fail(err)
 		return fmt.Errorf("flush store: %w", err)
 	}
-	s.become(next)
 	s.queued.Add(b.queued)
 	b.queued = 0
 	return nil
 }
 
-// number notes the batch's number, and drops the one that is old enough.
-func (s *Store) number(b *pebble.Batch, number uint64) error {
-	if err := b.Set(numberKey(number), nil, nil); err != nil {
-		return err
-	}
-	if old := firstNumber(number); old > 1 {
-		return b.Delete(numberKey(old-1), nil)
-	}
-	return nil
-}
-
-// Commit writes all of the batch at once: after a crash all of it is there or nothing. Position is the
+// Commit takes in all of the batch at once: after a crash all of it is there or nothing. Position is the
 // offset after the last record that was applied, sums are the graph's there, at is the time.
 func (b *Batch) Commit(position int64, sums evidence.Sums, at time.Time) error {
 	if err := b.commit(position, sums, at); err != nil {
@@ -150,15 +132,14 @@ func (b *Batch) commit(position int64, sums evidence.Sums, at time.Time) error {
 	defer s.users.done()
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	next := s.current()
-	if position < next.position || b.offset >= position {
-		return fmt.Errorf("the store is at %d and messages are queued up to offset %d", next.position, b.offset)
+	if now := s.Position(); position < now || b.offset >= position {
+		return fmt.Errorf("the store is at %d and messages are queued up to offset %d", now, b.offset)
 	}
-	next = state{position: position, batches: next.batches + 1, written: at.UTC().Truncate(time.Millisecond), sums: sums}
+	next := state{position: position, written: at.UTC().Truncate(time.Millisecond), sums: sums}
 	if err := b.records.Apply(b.outbox, nil); err != nil {
 		return err
 	}
-	if err := errors.Join(b.outbox.Close(), s.number(b.records, next.batches)); err != nil {
+	if err := b.outbox.Close(); err != nil {
 		return err
 	}
 	if err := b.records.Set([]byte{keyState}, next.append(nil), nil); err != nil {
@@ -167,14 +148,23 @@ func (b *Batch) commit(position int64, sums evidence.Sums, at time.Time) error {
 	if err := s.apply(b.records); err != nil {
 		return err
 	}
-	s.become(next)
-	s.queued.Add(b.queued)
-	return nil
-}
-
-// become wants writing held.
-func (s *Store) become(next state) {
 	s.mu.Lock()
 	s.state = next
 	s.mu.Unlock()
+	s.queued.Add(b.queued)
+	return s.age()
+}
+
+// age has the disk written to now and then, so that what a crash takes is not only little but also not old.
+func (s *Store) age() error {
+	now := time.Now()
+	if s.flushed.IsZero() {
+		s.flushed = now
+	}
+	if now.Sub(s.flushed) < flushAfter {
+		return nil
+	}
+	s.flushed = now
+	_, err := s.db.AsyncFlush()
+	return err
 }

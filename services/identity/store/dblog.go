@@ -33,8 +33,10 @@ func (l *dbLog) corruption(info pebble.DataCorruptionInfo) {
 
 func (l *dbLog) background(err error) {
 	if pebble.IsCorruptionError(err) {
-		l.fail(fmt.Errorf("%w: %w", ErrUnusable, err))
+		err = fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
+	// It would try again for ever, and hold up commits when the memory for them is full.
+	l.fail(fmt.Errorf("write the store's tables: %w", err))
 }
 
 func (l *dbLog) fail(err error) {

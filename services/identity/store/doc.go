@@ -9,10 +9,11 @@
 //
 // What is caught where:
 //
-//   - Bytes that changed, in tables and in the log of writes: by Pebble's checksums, when they are read.
-//     [Open] reads the log of writes and the outbox, [Store.Records] everything else.
-//   - Files that went, or came back older: by Pebble where its manifest names them, otherwise by the numbers
-//     that batches carry: [Open] looks for each of the last of them.
+//   - Bytes that changed: by the checksums of Pebble's tables and manifest, when they are read. [Open] reads the
+//     manifest, the state and the outbox, [Store.Records] everything else.
+//   - Files that went: by Pebble, whose manifest names them, in [Open]. A manifest that lost its end, or a table
+//     that was not written before a crash, leave an earlier position with what belonged to it: tables are made
+//     of whole batches in their order, and there is no other log of writes than the evidence log.
 //   - Another topic, workspace or format: by the file STORE beside the database, in [Open].
 //   - Files of a snapshot: by the checksums of its manifest, in [Restore].
 //   - Evidence that is not what the graph had, for whatever reason: by the caller, who compares the sums of

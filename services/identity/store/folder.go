@@ -32,7 +32,7 @@ type marker struct {
 
 // lock keeps other instances out of the folder, which it makes if need be.
 func lock(files vfs.FS, dir string) (*pebble.Lock, error) {
-	if err := files.MkdirAll(dir, 0o755); err != nil {
+	if err := makeFolder(files, dir); err != nil {
 		return nil, fmt.Errorf("make the folder of the store: %w", err)
 	}
 	held, err := pebble.LockDirectory(dir, files)
@@ -163,6 +163,22 @@ func syncFolder(files vfs.FS, dir string) error {
 		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}
 	return nil
+}
+
+// makeFolder makes the folder and what is above it, each with its name on the disk.
+func makeFolder(files vfs.FS, dir string) error {
+	there, err := exists(files, dir)
+	parent := files.PathDir(dir)
+	if there || err != nil || parent == dir {
+		return err
+	}
+	if err := makeFolder(files, parent); err != nil {
+		return err
+	}
+	if err := files.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return syncFolder(files, parent)
 }
 
 func exists(files vfs.FS, path string) (bool, error) {

@@ -77,7 +77,7 @@ func mustClose(t testing.TB, s *Store) {
 func same(t testing.TB, want, got content) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Fatalf("at position %d and %d: %s", want.Position, got.Position, diff)
+		t.Fatalf("at position %d and %d: %.2000s", want.Position, got.Position, diff)
 	}
 }
 
@@ -200,7 +200,7 @@ func (w *writer) wants(s *Store, err error) error {
 		return fmt.Errorf("there was no position %d", got.Position)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		return fmt.Errorf("at %d: %s", got.Position, diff)
+		return fmt.Errorf("at %d: %.2000s", got.Position, diff)
 	}
 	return nil
 }

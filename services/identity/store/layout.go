@@ -12,31 +12,27 @@ import (
 // The first byte of a key says what it holds. Numbers behind it are big-endian, so that keys are in their
 // order.
 const (
-	keyState  = 0x00 // one row: position, number of the last batch, time, sums
-	keyNumber = 0x01 // number of a batch -> nothing
-	keyOutbox = 0x02 // offset, place within the offset -> message
-	keyRecord = 0x03 // key of the evidence -> value of the evidence
-	keyEnd    = 0x04
+	keyState  = 0x00 // one row: position, time, sums
+	keyOutbox = 0x01 // offset, place within the offset -> message
+	keyRecord = 0x02 // key of the evidence -> value of the evidence
+	keyEnd    = 0x03
 )
 
 const (
 	stateLayout = 1
-	stateSize   = 1 + 8 + 8 + 8 + 32
+	stateSize   = 1 + 8 + 8 + 32
 )
 
 // state is the row that is written with every batch.
 type state struct {
 	// position is an offset plus one: all before it is in the store.
 	position int64
-	// batches is the number of the last batch.
-	batches uint64
-	written time.Time
-	sums    evidence.Sums
+	written  time.Time
+	sums     evidence.Sums
 }
 
 func (s state) append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, stateLayout), uint64(s.position))
-	dst = binary.BigEndian.AppendUint64(dst, s.batches)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.written.UnixMilli()))
 	return s.sums.Append(dst)
 }
@@ -50,17 +46,13 @@ func parseState(value []byte) (state, error) {
 	}
 	number := func(i int) uint64 { return binary.BigEndian.Uint64(value[1+8*i:]) }
 	s := state{
-		position: int64(number(0)), batches: number(1), written: time.UnixMilli(int64(number(2))).UTC(),
-		sums: evidence.Sums{Map: number(3), Evidence: number(4), Nodes: number(5), Pairs: number(6)},
+		position: int64(number(0)), written: time.UnixMilli(int64(number(1))).UTC(),
+		sums: evidence.Sums{Map: number(2), Evidence: number(3), Nodes: number(4), Pairs: number(5)},
 	}
-	if s.position < 0 || number(2) > evidence.MaxTime {
-		return state{}, fmt.Errorf("its state is of position %d at %d ms: neither can be", s.position, int64(number(2)))
+	if s.position < 0 || number(1) > evidence.MaxTime {
+		return state{}, fmt.Errorf("its state is of position %d at %d ms: neither can be", s.position, int64(number(1)))
 	}
 	return s, nil
-}
-
-func numberKey(number uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{keyNumber}, number)
 }
 
 func appendOutboxKey(dst []byte, offset int64, place uint32) []byte {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,11 +52,10 @@ const (
 	memTable = 8 << 20
 	// openTables bounds the file handles.
 	openTables = 200
-	// numberedBatches is for how many batches it is known that they are there. Batches before these are in
-	// tables that the manifest names: two memory tables hold 8 MiB each, and a batch takes 128 bytes or more.
-	numberedBatches = 1 << 17
+	// flushAfter is how long what was committed waits at most to be written to a table, while commits go on.
+	flushAfter = time.Minute
 	// diskFormat is pinned: the next version of the database must not write what this one cannot read.
-	diskFormat = pebble.FormatWALSyncChunks
+	diskFormat = pebble.FormatTableFormatV6
 )
 
 var noLog = zap.NewNop()
@@ -73,8 +71,9 @@ type Store struct {
 	lock      *pebble.Lock
 	log       *dbLog
 
-	// writing is held by whoever writes a batch.
+	// writing is held by whoever writes a batch; it guards flushed, the time when the disk was last asked.
 	writing sync.Mutex
+	flushed time.Time
 	// mu guards state.
 	mu    sync.RWMutex
 	state state
@@ -150,7 +149,9 @@ func databaseOptions(files vfs.FS, log *dbLog, cache int64) *pebble.Options {
 	}
 	o := &pebble.Options{
 		FS: files, CacheSize: cache, MaxOpenFiles: openTables,
-		MemTableSize: memTable, MemTableStopWritesThreshold: 2,
+		// The evidence log is the log of writes: a crash takes what is not in a table yet, whole batches of the
+		// end, and the log has them.
+		DisableWAL: true, MemTableSize: memTable, MemTableStopWritesThreshold: 2,
 		FormatMajorVersion: diskFormat, Logger: log,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
 		EventListener:              &pebble.EventListener{DataCorruption: log.corruption, BackgroundError: log.background},
@@ -193,8 +194,7 @@ func unusable(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrUnusable, what, err)
 }
 
-// recover reads the state, looks for the batches that must be there, and takes back what was flushed for
-// a position that was not reached.
+// recover reads the state, and takes back what was flushed for a position that was not reached.
 func (s *Store) recover() error {
 	at, found, err := readState(s.db)
 	if err != nil {
@@ -206,14 +206,8 @@ func (s *Store) recover() error {
 		}
 	}
 	s.state = at
-	if err := checkNumbers(s.db, s.state.batches); err != nil {
-		return err
-	}
 	b := s.db.NewBatch()
-	if err := errors.Join(
-		b.DeleteRange(numberKey(s.state.batches+1), []byte{keyOutbox}, nil),
-		b.DeleteRange(appendOutboxKey(nil, s.state.position, 0), []byte{keyRecord}, nil),
-	); err != nil {
+	if err := b.DeleteRange(appendOutboxKey(nil, s.state.position, 0), []byte{keyRecord}, nil); err != nil {
 		return errors.Join(fmt.Errorf("take back what was flushed: %w", err), b.Close())
 	}
 	if err := s.apply(b); err != nil {
@@ -262,38 +256,7 @@ func (s *Store) checkEmpty() error {
 	return nil
 }
 
-// checkNumbers looks for the last numbered batches up to last. A gap means that files of writes went missing.
-func checkNumbers(db *pebble.DB, last uint64) error {
-	first := firstNumber(last)
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: numberKey(first), UpperBound: numberKey(last + 1)})
-	if err != nil {
-		return unusable("read the numbers of its batches", err)
-	}
-	next := first
-	for ok := it.First(); ok; ok = it.Next() {
-		if !bytes.Equal(it.Key(), numberKey(next)) {
-			break
-		}
-		next++
-	}
-	if err := it.Close(); err != nil {
-		return unusable("read the numbers of its batches", err)
-	}
-	if next != last+1 {
-		return fmt.Errorf("%w: of its %d batches number %d is missing", ErrUnusable, last, next)
-	}
-	return nil
-}
-
-// firstNumber is that of the oldest batch that is remembered when last is the newest.
-func firstNumber(last uint64) uint64 {
-	if last < numberedBatches {
-		return 1
-	}
-	return last - numberedBatches + 1
-}
-
-// apply writes and closes a batch. It does not wait for the disk: what a crash takes, the log replays.
+// apply takes in and closes a batch. It does not wait for the disk: what a crash takes, the log replays.
 func (s *Store) apply(b *pebble.Batch) error {
 	err := s.db.Apply(b, pebble.NoSync)
 	if err := errors.Join(err, b.Close()); err != nil {
