@@ -36,14 +36,15 @@ func (g *Graph) Apply(position int64, r evidence.Record) Effect {
 	return g.end()
 }
 
-// applyEdge takes evidence in. A record of a suppressed node is dropped, and its key has to go from the log: a
-// reader of the compacted log may meet it before it hears of the erasure.
+// applyEdge takes evidence in. A record of a suppressed node is dropped, with the pair if it is still there, and
+// its key has to go from the log: a reader of the compacted log may meet it before it hears of the erasure.
 func (g *Graph) applyEdge(e *evidence.Edge) {
 	if e.A.Node == e.B.Node {
 		return
 	}
 	if g.forgotten(e.A.Node) || g.forgotten(e.B.Node) {
 		g.work.effect.Forgotten = append(g.work.effect.Forgotten, *e)
+		g.forgetPair(e)
 		return
 	}
 	a, b := g.intern(e.A.Node), g.intern(e.B.Node)
@@ -144,9 +145,8 @@ func cutKey(a, b uint32) uint64 { return uint64(min(a, b))<<32 | uint64(max(a, b
 func (g *Graph) applyCut(c *evidence.Cut) {
 	if g.forgotten(c.A) || g.forgotten(c.B) {
 		g.work.effect.ForgottenCuts = append(g.work.effect.ForgottenCuts, *c)
-		if !c.Lifted {
-			return
-		}
+		g.liftCut(c.A, c.B)
+		return
 	}
 	if c.Lifted {
 		g.liftCut(c.A, c.B)
@@ -219,23 +219,19 @@ func (g *Graph) removeCut(a, b uint32) bool {
 func (g *Graph) applyVerdict(v *evidence.Verdict) {
 	if g.forgotten(v.Node) {
 		g.work.effect.ForgottenVerdicts = append(g.work.effect.ForgottenVerdicts, *v)
-		if v.Ruling != evidence.Neutral {
-			return
-		}
-	}
-	n, known := g.number(v.Node)
-	if v.Ruling == evidence.Neutral && !known {
+		g.forgetVerdict(v)
 		return
 	}
-	if !known {
-		n = g.intern(v.Node)
+	if v.Ruling == evidence.Neutral {
+		g.forgetVerdict(v)
+		return
 	}
+	n := g.intern(v.Node)
 	g.work.cause = identitymap.Lifted
 	if v.Ruling == evidence.Blocked {
 		g.work.cause = identitymap.Blocked
 	}
 	if g.setVerdict(n, v) {
-		g.work.loose = append(g.work.loose, n)
 		g.revise(nil, []uint32{n})
 	}
 }
@@ -261,25 +257,35 @@ func (g *Graph) setVerdict(n uint32, v *evidence.Verdict) bool {
 func (g *Graph) applyTombstone(t *evidence.Tombstone) {
 	switch of := t.Of.(type) {
 	case *evidence.Edge:
-		a, knownA := g.number(of.A.Node)
-		b, knownB := g.number(of.B.Node)
-		if !knownA || !knownB {
-			return
-		}
-		if p := g.find(a, b); p != none {
-			g.work.cause = identitymap.Erased
-			g.revise(g.removePair(p), nil)
-		}
+		g.forgetPair(of)
 	case *evidence.Cut:
 		g.liftCut(of.A, of.B)
 	case *evidence.Verdict:
-		if n, known := g.number(of.Node); known {
-			g.work.cause = identitymap.Lifted
-			g.work.loose = append(g.work.loose, n)
-			if g.setVerdict(n, &evidence.Verdict{Node: of.Node}) {
-				g.revise(nil, []uint32{n})
-			}
-		}
+		g.forgetVerdict(of)
+	}
+}
+
+func (g *Graph) forgetPair(e *evidence.Edge) {
+	a, knownA := g.number(e.A.Node)
+	b, knownB := g.number(e.B.Node)
+	if !knownA || !knownB {
+		return
+	}
+	if p := g.find(a, b); p != none {
+		g.work.cause = identitymap.Erased
+		g.revise(g.removePair(p), nil)
+	}
+}
+
+func (g *Graph) forgetVerdict(v *evidence.Verdict) {
+	n, known := g.number(v.Node)
+	if !known {
+		return
+	}
+	g.work.cause = identitymap.Lifted
+	g.work.loose = append(g.work.loose, n)
+	if g.setVerdict(n, &evidence.Verdict{Node: v.Node}) {
+		g.revise(nil, []uint32{n})
 	}
 }
 

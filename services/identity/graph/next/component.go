@@ -67,7 +67,7 @@ func (g *Graph) evaluate(touched []uint32) {
 		g.components.drop(c)
 	}
 	w.entries, w.seeds, w.retired, w.refusals = w.entries[:0], w.seeds[:0], w.retired[:0], w.refusals[:0]
-	w.round, w.grown, w.conflict = 0, false, false
+	w.round, w.grown, w.conflict, w.wasOversize, w.isOversize = 0, false, false, false, false
 }
 
 func (g *Graph) seed(n uint32) {

@@ -173,9 +173,8 @@ func (g *Graph) pairAudit(kind identitymap.AuditKind, p uint32, limit string, co
 // concludeOversize audits that what was evaluated is too large for the link class, or no longer.
 func (g *Graph) concludeOversize() {
 	w := &g.work
-	was, is := w.wasOversize, w.isOversize
-	w.wasOversize, w.isOversize = false, false
-	if was == is || w.bulk {
+	is := w.isOversize
+	if w.wasOversize == is || w.bulk {
 		return // after a change of rules, the counts say it
 	}
 	least := w.seeds[0]

@@ -73,10 +73,10 @@ func (x *index) find(id uuid.UUID, nodes *table[node]) (uint32, bool) {
 	if s.used == 0 {
 		return none, false
 	}
-	print := fingerprint(id)
+	hash := fingerprint(id)
 	last := uint32(len(s.slots) - 1)
-	for slot := print & last; s.slots[slot] != 0; slot = (slot + 1) & last {
-		if n := uint32(s.slots[slot]) - 1; uint32(s.slots[slot]>>32) == print && nodes.at(n).id == id {
+	for slot := hash & last; s.slots[slot] != 0; slot = (slot + 1) & last {
+		if n := uint32(s.slots[slot]) - 1; uint32(s.slots[slot]>>32) == hash && nodes.at(n).id == id {
 			return n, true
 		}
 	}

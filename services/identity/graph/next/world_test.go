@@ -27,7 +27,11 @@ const (
 var worldTypes = [...]string{"user", "mail", "card", "device", "other"}
 
 // names makes the ids of a world: another salt is another key of the hash.
-type names struct{ salt string }
+type names struct {
+	salt string
+	// honest writers agree on a node's type.
+	honest bool
+}
 
 func (w names) node(i int) uuid.UUID {
 	sum := sha256.Sum256([]byte(w.salt + strconv.Itoa(i)))
@@ -87,7 +91,7 @@ func drawEdge(t *rapid.T, w names) *evidence.Edge {
 		}
 		return evidence.End{Node: w.node(i), Type: typ, Weak: isWeak}
 	}
-	e := evidence.NewEdge(workspace, end(i, flags == 0, flags == 2), end(j, flags == 1, false))
+	e := evidence.NewEdge(workspace, end(i, flags == 0, flags == 2 && !w.honest), end(j, flags == 1, false))
 	e.Class = uint8(max(0, rapid.IntRange(-3, 3).Draw(t, "class")))
 	e.Score = rapid.SampledFrom([]uint8{100, 95, 60}).Draw(t, "score")
 	e.FirstSeen = int64(rapid.IntRange(0, 5).Draw(t, "first seen"))
@@ -145,19 +149,58 @@ func drawRules(t *rapid.T, w names) *evidence.Rules {
 // drawHistory draws the rules and what follows.
 func drawHistory(t *rapid.T, w names) []evidence.Record {
 	history := []evidence.Record{drawRules(t, w)}
-	for range rapid.IntRange(0, 26).Draw(t, "records") {
+	for range rapid.IntRange(8, 45).Draw(t, "records") {
 		history = append(history, drawRecord(t, w, history))
 	}
 	return history
 }
 
-// drawEdges draws evidence alone.
-func drawEdges(t *rapid.T, w names) []evidence.Record {
-	var history []evidence.Record
-	for range rapid.IntRange(0, 30).Draw(t, "records") {
-		history = append(history, drawEdge(t, w))
+// drawLog draws what writers may append: Suppress records and tombstones of erasures come from the publisher.
+func drawLog(t *rapid.T, w names) []evidence.Record {
+	return slices.DeleteFunc(drawHistory(t, w), func(r evidence.Record) bool {
+		if gone, is := r.(*evidence.Tombstone); is {
+			r = gone.Of
+			_, erase := r.(*evidence.Erase)
+			_, suppress := r.(*evidence.Suppress)
+			return erase || suppress
+		}
+		_, suppress := r.(*evidence.Suppress)
+		return suppress
+	})
+}
+
+func key(r evidence.Record) string { return string(r.AppendKey(nil)) }
+
+// shuffle draws an order in which records of one key keep theirs.
+func shuffle(t *rapid.T, records []evidence.Record, free func(r evidence.Record) bool) []evidence.Record {
+	type place struct {
+		at int
+		r  evidence.Record
 	}
-	return history
+	places := make([]place, len(records))
+	ofKey := map[string][]int{}
+	for i, r := range records {
+		places[i] = place{rapid.IntRange(0, 99).Draw(t, "place"), r}
+		if !free(r) {
+			ofKey[key(r)] = append(ofKey[key(r)], i)
+		}
+	}
+	for _, same := range ofKey {
+		var at []int
+		for _, i := range same {
+			at = append(at, places[i].at)
+		}
+		slices.Sort(at)
+		for j, i := range same {
+			places[i].at = at[j]
+		}
+	}
+	slices.SortStableFunc(places, func(x, y place) int { return x.at - y.at })
+	shuffled := make([]evidence.Record, len(places))
+	for i := range places {
+		shuffled[i] = places[i].r
+	}
+	return shuffled
 }
 
 func apply(records []evidence.Record) *graph.Graph {

@@ -47,6 +47,7 @@ func Fold(records []evidence.Record, suppression func(uuid.UUID) evidence.Suppre
 		case *evidence.Edge:
 			key := pair{r.A.Node, r.B.Node}
 			if gone(key[:]...) {
+				delete(s.Edges, key)
 				continue
 			}
 			before, known := s.Edges[key]
@@ -55,15 +56,15 @@ func Fold(records []evidence.Record, suppression func(uuid.UUID) evidence.Suppre
 			}
 			s.Edges[key] = evidence.Join(&before, r)
 		case *evidence.Cut:
-			if key := (pair{r.A, r.B}); r.Lifted {
+			if key := (pair{r.A, r.B}); r.Lifted || gone(key[:]...) {
 				delete(s.Cuts, key)
-			} else if !gone(key[:]...) {
+			} else {
 				s.Cuts[key] = true
 			}
 		case *evidence.Verdict:
-			if r.Ruling == evidence.Neutral {
+			if r.Ruling == evidence.Neutral || gone(r.Node) {
 				delete(s.Verdicts, r.Node)
-			} else if !gone(r.Node) {
+			} else {
 				s.Verdicts[r.Node] = r.Ruling
 			}
 		case *evidence.Erase:
