@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -14,10 +15,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/identity"
-	"github.com/parcours-cdp/parcours/services/identity/graph"
+	"github.com/parcours-cdp/parcours/services/identity/evidence"
 )
 
 // Two instances share the work while members come and go in the middle of the stream: nothing is lost,
@@ -104,7 +106,7 @@ func TestKilledBetweenEvidenceAndOutput(t *testing.T) {
 		w.touch(2, id("anonymous_id", "c-1"), id("email", "a.b@free.fr")),
 	)
 	w.kill(kfake.Fault{Keys: at(kmsg.Produce), Topic: stream.Identified, Err: kerr.InvalidRecord})
-	before := evidenceCount(w)
+	before := len(w.edges())
 	if before != 2 || len(w.identified.all()) != 0 {
 		t.Fatalf("%d pairs and %d events were written before the kill, want 2 and 0", before, len(w.identified.all()))
 	}
@@ -114,7 +116,7 @@ func TestKilledBetweenEvidenceAndOutput(t *testing.T) {
 			t.Errorf("%s has customer %s", message, event.CustomerID)
 		}
 	}
-	if after := evidenceCount(w); after != before {
+	if after := len(w.edges()); after != before {
 		t.Errorf("the repeated batch took the log from %d to %d", before, after)
 	}
 	w.wantMap(w.untilPublished())
@@ -125,13 +127,13 @@ func TestKilledBeforeTheCommit(t *testing.T) {
 	w := newWorld(t)
 	w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")))
 	w.kill(kfake.Fault{Keys: at(kmsg.OffsetCommit), Group: "parcours-identity", Err: kerr.GroupAuthorizationFailed})
-	before := evidenceCount(w)
+	before := len(w.edges())
 	w.start()
 	copies := w.identified.untilCount(2)
 	if one, two := w.decode(copies[0]), w.decode(copies[1]); one.EventID != two.EventID || one.CustomerID != two.CustomerID {
 		t.Errorf("two copies differ: %+v and %+v", one, two)
 	}
-	if after := evidenceCount(w); after != before {
+	if after := len(w.edges()); after != before {
 		t.Errorf("redelivery took the log from %d to %d", before, after)
 	}
 }
@@ -141,7 +143,7 @@ func TestKilledBeforeTheCommit(t *testing.T) {
 func TestKilledPublisher(t *testing.T) {
 	for name, fault := range map[string]kfake.Fault{
 		"before its rows":   {Keys: at(kmsg.Produce), Topic: stream.IdentityMap, Err: kerr.InvalidRecord},
-		"before its commit": {Keys: at(kmsg.OffsetCommit), Group: "parcours-identity-publisher", Err: kerr.GroupAuthorizationFailed},
+		"before its commit": {Keys: at(kmsg.OffsetCommit), Group: "parcours-identity-publisher.default", Err: kerr.GroupAuthorizationFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -175,41 +177,41 @@ func TestKilledPublisher(t *testing.T) {
 // the publisher appends what is known once more: compaction keeps the last.
 func TestPublisherMendsTheLastRecordOfAPair(t *testing.T) {
 	w := newWorld(t)
-	edge := graph.NewEdge(w.ws.Name,
-		graph.End{Node: w.node("user_id", "u-1"), Type: "user_id"}, graph.End{Node: w.node("email", "a.b@free.fr"), Type: "email"})
-	edge.FirstSeen, edge.Class = 5_000, 2
-	record := func() *stream.Record {
-		return &stream.Record{Topic: stream.Evidence, Partition: stream.EvidencePartition(w.ws.Name), Key: edge.AppendKey(nil), Value: edge.AppendValue(nil)}
-	}
-	good := record()
-	edge.FirstSeen = 9_000
-	w.send(good, record())
+	good := evidence.NewEdge(w.ws.Name,
+		evidence.End{Node: w.node("user_id", "u-1"), Type: "user_id"}, evidence.End{Node: w.node("email", "a.b@free.fr"), Type: "email"})
+	good.FirstSeen, good.Source = 5_000, "first"
+	worse := good
+	worse.FirstSeen, worse.Source = 9_000, "second"
+	w.rule(&good, &worse)
 	w.start()
-	w.eventually("the mended record", func() bool { return evidenceCount(w) == 3 })
+	w.eventually("the mended record", func() bool { return len(w.edges()) == 3 })
 	w.wantMap(w.untilPublished())
-	if n := evidenceCount(w); n != 3 {
+	if n := len(w.edges()); n != 3 {
 		t.Errorf("mending went on: the log has %d records", n)
 	}
-	last := w.evidence.untilCount(3)[2]
-	if diff := cmp.Diff(good.Value, last.Value); diff != "" {
+	if diff := cmp.Diff(&good, w.edges()[2]); diff != "" {
 		t.Error(diff)
 	}
-	// Nothing is lost when only the last record of the pair is left.
+	// Nothing is lost when only the last record of the pair is left. The last batch is never compacted.
+	w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-2")))
+	w.untilEvents(1)
 	w.cluster.Compact()
-	left := w.listen(stream.Evidence).until("the last record", func(records []*stream.Record) bool {
-		return len(records) > 0 && records[len(records)-1].Offset == last.Offset
+	end := w.logEnd()
+	left := w.listen(stream.Evidence).until("the end", func(records []*stream.Record) bool {
+		return len(records) > 0 && records[len(records)-1].Offset == end-1
 	})
-	fresh := graph.New(graph.Rules{LinkClass: 2, Rank: func(string, bool) uint8 { return 0 }})
+	var about []evidence.Record
 	for _, record := range left {
-		edge, err := graph.ParseEdge(record.Key, record.Value)
-		if err != nil {
-			t.Fatal(err)
+		if bytes.Equal(record.Key, good.AppendKey(nil)) {
+			parsed, err := evidence.Parse(record.Key, record.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			about = append(about, parsed)
 		}
-		fresh.Apply(record.Offset+1, &edge)
 	}
-	edge.FirstSeen = 5_000
-	if _, missing := fresh.Missing(&edge); missing {
-		t.Errorf("after compaction %d records are left and the earliest sight is lost", len(left))
+	if diff := cmp.Diff([]evidence.Record{&good}, about); diff != "" {
+		t.Errorf("after compaction: %s", diff)
 	}
 }
 
@@ -220,17 +222,12 @@ func TestPairsOfOneBatchAreJoined(t *testing.T) {
 	w.collect(w.touch(300, pair...), w.touch(100, pair...), w.touch(200, pair...))
 	w.start()
 	w.untilEvents(3)
-	record := w.evidence.untilCount(1)[0]
-	edge, err := graph.ParseEdge(record.Key, record.Value)
-	if err != nil {
-		t.Fatal(err)
+	if len(w.edges()) != 1 {
+		t.Fatalf("the log has %d pairs, want 1", len(w.edges()))
 	}
-	if want := int64(w.touch(100).OccurredAt); edge.FirstSeen != want || edge.Source != "web" || edge.Normaliser != 1 {
+	edge := w.edges()[0]
+	if want := int64(w.touch(100).OccurredAt); edge.FirstSeen != want || edge.Source != "web" || edge.Normaliser != identifier.Version || edge.Event != w.touch(100).EventID {
 		t.Errorf("the pair is logged as %+v, want first seen %d", edge, want)
-	}
-	w.untilPublished()
-	if n := evidenceCount(w); n != 1 {
-		t.Errorf("the log has %d records, want 1", n)
 	}
 }
 
@@ -286,23 +283,66 @@ func TestNotReadyBeforeTheLogIsRead(t *testing.T) {
 	w.eventually("readiness", func() bool { return len(second.ready.Waiting()) == 0 })
 }
 
-// Evidence of an engine that is newer than this one means that others see another partition: stop and say
-// so. Bytes that are no evidence are passed over by all alike.
-func TestForeignRecordsInTheEvidenceLog(t *testing.T) {
+// Bytes that are no evidence are passed over by all alike, and so is evidence of other workspaces.
+func TestMalformedEvidenceIsPassedOver(t *testing.T) {
 	w := newWorld(t)
-	partition := stream.EvidencePartition(w.ws.Name)
-	w.send(&stream.Record{Topic: stream.Evidence, Partition: partition, Key: []byte{1, 2, 3}, Value: []byte{1}},
-		&stream.Record{Topic: stream.Evidence, Partition: partition, Key: []byte("tombstone")})
+	broken := evidence.NewEdge(w.ws.Name,
+		evidence.End{Node: w.node("user_id", "u-1"), Type: "user_id"}, evidence.End{Node: w.node("email", "a.b@free.fr"), Type: "email"})
+	broken.Class = 77
+	foreign := evidence.NewEdge("elsewhere", broken.A, broken.B)
+	w.send(
+		&stream.Record{Topic: stream.Evidence, Partition: w.partition(), Key: []byte{1, 2, 3}, Value: []byte{1}},
+		&stream.Record{Topic: stream.Evidence, Partition: w.partition(), Value: []byte{1}},
+	)
+	w.rule(&broken, &foreign)
 	i := w.start()
 	w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")))
-	if got := w.untilEvents(1)["m-1"]; got.CustomerID != w.node("user_id", "u-1") || got.IV != 3 {
+	if got := w.untilEvents(1)["m-1"]; got.CustomerID != w.node("user_id", "u-1") || got.IV != 7 {
 		t.Errorf("customer %s at %d", got.CustomerID, got.IV)
 	}
-	if n := i.counter("parcours_identity_evidence_malformed_total"); n != 2 {
-		t.Errorf("%v malformed records are counted, want 2", n)
+	if n := i.counter("parcours_identity_evidence_malformed_total"); n != 3 {
+		t.Errorf("%v malformed records are counted, want 3", n)
 	}
-	w.send(&stream.Record{Topic: stream.Evidence, Partition: partition, Key: []byte{9, 1, 'w'}, Value: []byte{1}})
-	if err := i.wait(); err == nil || !strings.Contains(err.Error(), "update this service") {
-		t.Errorf("ended with %v", err)
+	identities := w.untilPublished()
+	if got := identities.customer(w.node("email", "a.b@free.fr")); got != w.node("email", "a.b@free.fr") {
+		t.Errorf("evidence of another workspace made a customer of %s", got)
+	}
+}
+
+// Evidence of an engine that is newer than this one means that others see another partition: stop, say so,
+// and publish nothing past it, at the next start neither.
+func TestNewerEvidenceStops(t *testing.T) {
+	const workspace = "default"
+	for name, newer := range map[string]*stream.Record{
+		"an unknown kind": {Key: append([]byte{99, byte(len(workspace))}, workspace...), Value: []byte{1}},
+		"an engine above ours": {
+			Key:   (&evidence.Engine{Workspace: workspace, Number: 99}).AppendKey(nil),
+			Value: (&evidence.Engine{Workspace: workspace, Number: 99}).AppendValue(nil),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			i := w.start()
+			w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")))
+			w.untilEvents(1)
+			before := len(w.untilPublished())
+			newer.Topic, newer.Partition = stream.Evidence, w.partition()
+			late := evidence.NewEdge(w.ws.Name,
+				evidence.End{Node: w.node("user_id", "u-1"), Type: "user_id"}, evidence.End{Node: w.node("email", "a.b@free.fr"), Type: "email"})
+			w.send(newer)
+			w.rule(&late)
+			for range 2 {
+				if err := i.wait(); err == nil || !strings.Contains(err.Error(), "update this service") {
+					t.Errorf("ended with %v", err)
+				}
+				if waiting := i.ready.Waiting(); len(waiting) != 1 || !strings.Contains(waiting[0], "update this service") {
+					t.Errorf("readiness says %v", waiting)
+				}
+				i = w.start()
+			}
+			if after := len(w.readMap(w.identities.all())); after != before {
+				t.Errorf("the map went from %d to %d rows past evidence that is not understood", before, after)
+			}
+		})
 	}
 }

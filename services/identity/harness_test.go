@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/identity"
+	"github.com/parcours-cdp/parcours/services/identity/evidence"
 )
 
 const patience = 30 * time.Second
@@ -40,7 +42,7 @@ type world struct {
 	ids      *identifier.Identifiers
 	schemaID int32
 
-	identified, rejected, evidence, identities *ear
+	identified, rejected, evidence, identities, audit *ear
 }
 
 func newWorld(t *testing.T) *world {
@@ -50,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	w.kafka = streamtest.Client(t, w.cluster.ListenAddrs())
 	w.registry = w.newRegistry()
 	ctx := w.soon()
-	if err := w.kafka.EnsureTopics(ctx, stream.Touchpoints, stream.Identified, stream.Rejected, stream.Evidence, stream.IdentityMap); err != nil {
+	if err := w.kafka.EnsureTopics(ctx, stream.Touchpoints, stream.Identified, stream.Rejected, stream.Evidence, stream.IdentityMap, stream.IdentityAudit); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -61,7 +63,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.identified, w.rejected = w.listen(stream.Identified), w.listen(stream.Rejected)
-	w.evidence, w.identities = w.listen(stream.Evidence), w.listen(stream.IdentityMap)
+	w.evidence, w.identities, w.audit = w.listen(stream.Evidence), w.listen(stream.IdentityMap), w.listen(stream.IdentityAudit)
 	return w
 }
 
@@ -188,6 +190,14 @@ func (w *world) start(change ...func(*identity.Config)) *instance {
 			}
 		}
 	})
+	return i
+}
+
+// startReady starts an instance and waits until it works.
+func (w *world) startReady(change ...func(*identity.Config)) *instance {
+	w.t.Helper()
+	i := w.start(change...)
+	w.eventually("readiness", func() bool { return len(i.ready.Waiting()) == 0 })
 	return i
 }
 
@@ -354,17 +364,61 @@ func (w *world) eventually(what string, holds func() bool) {
 	}
 }
 
-func evidenceCount(w *world) int64 {
+// partition is that of the workspace in the evidence log.
+func (w *world) partition() int32 { return stream.EvidencePartition(w.ws.Name) }
+
+// logEnd is the offset after the last record of the workspace's evidence.
+func (w *world) logEnd() int64 {
 	w.t.Helper()
-	ends, err := w.kafka.EndOffsets(w.soon(), stream.Evidence)
+	extent, err := w.kafka.Extent(w.soon(), stream.Evidence, w.partition())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var sum int64
-	for _, end := range ends {
-		sum += end
+	return extent.End
+}
+
+// logged is what the evidence log has, in its order; bytes that are no evidence are left out.
+func (w *world) logged() []evidence.Record {
+	w.t.Helper()
+	end := w.logEnd()
+	records := w.evidence.until("the end of the log", func(records []*stream.Record) bool {
+		return end == 0 || slices.ContainsFunc(records, func(r *stream.Record) bool { return r.Partition == w.partition() && r.Offset == end-1 })
+	})
+	var list []evidence.Record
+	for _, record := range records {
+		if parsed, err := evidence.Parse(record.Key, record.Value); err == nil && record.Partition == w.partition() {
+			list = append(list, parsed)
+		}
 	}
-	return sum
+	return list
+}
+
+// edges are the records about pairs in the log.
+func (w *world) edges() []*evidence.Edge {
+	w.t.Helper()
+	return ofKind[*evidence.Edge](w.logged())
+}
+
+func ofKind[T evidence.Record](records []evidence.Record) []T {
+	var list []T
+	for _, record := range records {
+		if wanted, ok := record.(T); ok {
+			list = append(list, wanted)
+		}
+	}
+	return list
+}
+
+// rule appends records to the evidence log, as an operator's tool would, and returns the position at which
+// they are true.
+func (w *world) rule(records ...evidence.Record) int64 {
+	w.t.Helper()
+	messages := make([]*stream.Record, len(records))
+	for i, record := range records {
+		messages[i] = &stream.Record{Topic: stream.Evidence, Partition: w.partition(), Key: record.AppendKey(nil), Value: record.AppendValue(nil)}
+	}
+	w.send(messages...)
+	return messages[len(messages)-1].Offset + 1
 }
 
 func contains(record *stream.Record, text string) bool {

@@ -19,6 +19,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/stream/streamtest"
 	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/identity/evidence"
 )
 
 // bench is a stitcher whose evidence is applied at once: what is measured is this package, without the
@@ -48,31 +49,62 @@ func newBench(b testing.TB) *bench {
 		b.Fatal(err)
 	}
 	m := newMetrics(prometheus.NewRegistry())
-	return &bench{stitcher: &stitcher{
+	replica, err := openReplica(b.Context(), opening{
+		workspace: ws.Name, suppression: func(node uuid.UUID) evidence.SuppressionKey { return ids.SuppressionKey(node) },
+		extent: stream.Extent{TopicID: "bench"}, log: zap.NewNop(), metrics: m,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := replica.store.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	s := &bench{stitcher: &stitcher{
 		cfg: cfg, workspace: ws.Name, ids: ids, registry: reg, quarantine: rejects, metrics: m, log: zap.NewNop(),
-		replica: newReplica(rules(identifier.Typed, ids), nil, zap.NewNop(), m), inputs: make(map[int32]*input),
+		replica: replica, inputs: make(map[int32]*input),
 	}}
+	rules, err := ruleset(cfg, ids)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.apply(b, &evidence.Rules{Workspace: ws.Name, Rules: rules})
+	return s
+}
+
+// apply applies records as if they had been in the log and published.
+func (s *bench) apply(b testing.TB, records ...evidence.Record) {
+	b.Helper()
+	messages := make([]*stream.Record, len(records))
+	for i, record := range records {
+		messages[i] = evidenceRecord(s.workspace, record)
+		messages[i].Offset = s.position
+		s.position++
+	}
+	if err := s.replica.forget(s.position); err != nil {
+		b.Fatal(err)
+	}
+	if err := s.replica.apply(b.Context(), messages); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // process is handle without Kafka.
 func (s *bench) process(b testing.TB, records []*stream.Record) {
 	s.batch.reset()
-	for _, record := range records {
-		if err := s.read(b.Context(), &s.batch, record); err != nil {
-			b.Fatal(err)
-		}
-	}
-	s.collect(&s.batch)
-	appended := make([]*stream.Record, len(s.batch.missing))
-	for i := range s.batch.missing {
-		appended[i] = evidenceRecord(&s.batch.missing[i])
-		appended[i].Offset = s.position
-		s.position++
-	}
-	if err := s.replica.apply(b.Context(), appended); err != nil {
+	if err := s.readAll(b.Context(), &s.batch, []stream.Range{{Records: records}}); err != nil {
 		b.Fatal(err)
 	}
-	s.resolve(&s.batch)
+	s.collect(&s.batch)
+	missing := make([]evidence.Record, len(s.batch.missing))
+	for i := range s.batch.missing {
+		missing[i] = &s.batch.missing[i]
+	}
+	s.apply(b, missing...)
+	if !s.resolve(&s.batch) {
+		b.Fatal("somebody was erased meanwhile")
+	}
 	if n := len(s.batch.output()); n != len(records) {
 		b.Fatalf("%d records became %d", len(records), n)
 	}
@@ -195,9 +227,16 @@ func BenchmarkHandle(b *testing.B) {
 				b.Fatal(err)
 			}
 			s.kafka = kafka
+			// The log has the rules, too.
+			rules, _ := s.replica.graph.Rules()
+			if err := kafka.Produce(b.Context(), evidenceRecord(s.workspace, &rules)); err != nil {
+				b.Fatal(err)
+			}
 			ctx, stop := context.WithCancel(b.Context())
 			followed := make(chan error, 1)
-			go func() { followed <- kafka.Follow(ctx, stream.Evidence, s.replica.apply) }()
+			go func() {
+				followed <- kafka.FollowFrom(ctx, stream.Evidence, s.replica.partition, s.position, s.replica.apply)
+			}()
 			known := touchpoints(b, s.registry, 0, 40_000, 0)
 			for i := 0; i < len(known); i += size {
 				if err := s.handle(b.Context(), []stream.Range{{Records: known[i : i+size]}}); err != nil {

@@ -1,36 +1,36 @@
 // Package identity stitches touchpoints to customers: it hashes their identifiers, logs which were seen
 // together, and names the customer that the log makes of them.
 //
-// It owns the consumer groups parcours-identity and parcours-identity-publisher, the evidence log and the
-// identity map. It promises that a touchpoint leaves with hashes in place of identifiers, that the
-// partition of customers is a function of the evidence alone, and that a record it cannot read goes to the
-// quarantine and blocks nothing. [Run] owns all it opens.
+// It owns the consumer groups parcours-identity and parcours-identity-publisher.<workspace>, the evidence
+// log, the identity map and the audit. It promises that a touchpoint leaves with hashes in place of
+// identifiers, that the partition of customers is a function of the log alone, and that a record it cannot
+// read goes to the quarantine and blocks nothing. [Run] owns all it opens.
 package identity
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/google/uuid"
 
 	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/quarantine"
 	"github.com/parcours-cdp/parcours/internal/registry"
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
-	"github.com/parcours-cdp/parcours/services/identity/graph"
+	"github.com/parcours-cdp/parcours/services/identity/evidence"
+	"github.com/parcours-cdp/parcours/services/identity/store"
 )
 
 const consumerGroup = "parcours-identity"
 
-const (
-	publisherRecords = 2_000
-	publisherBytes   = 4 << 20
-)
+// ready is the part that waits for the evidence log.
+const ready = "evidence"
 
 // stitcher is the service at work. A batch is in one goroutine's hands.
 type stitcher struct {
@@ -43,13 +43,14 @@ type stitcher struct {
 	replica    *replica
 	metrics    *metrics
 	log        *zap.Logger
+	ready      *service.Readiness
 
 	inputs map[int32]*input
 	batch  batch
 }
 
 // Run identifies touchpoints until ctx ends.
-func Run(ctx context.Context, cfg Config, p service.Platform) error {
+func Run(ctx context.Context, cfg Config, p service.Platform) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -57,76 +58,91 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	if err != nil {
 		return err
 	}
-	link, err := identifier.ParseClass(cfg.LinkClass)
+	rules, err := ruleset(cfg, ids)
 	if err != nil {
 		return err
 	}
-	const part = "evidence"
-	p.Ready.Set(part, false, "reading the evidence log")
-	defer p.Ready.Set(part, false, "stopped")
-	if err := p.Kafka.EnsureTopics(ctx, stream.Touchpoints, stream.Identified, stream.Rejected, stream.Evidence, stream.IdentityMap); err != nil {
+	p.Ready.Set(ready, false, "opening the store")
+	defer func() { p.Ready.Set(ready, false, why(err)) }()
+	if err := p.Kafka.EnsureTopics(ctx, stream.Touchpoints, stream.Identified, stream.Rejected, stream.Evidence, stream.IdentityMap, stream.IdentityAudit); err != nil {
 		return err
 	}
 	rejects, err := quarantine.New(ctx, p.Registry, "identity")
 	if err != nil {
 		return err
 	}
-	// Before the log is read: what the publisher commits from now on has its effects in the outbox.
-	committed, err := p.Kafka.Committed(ctx, publisherGroup, stream.Evidence)
-	if err != nil {
-		return err
-	}
-	ends, err := p.Kafka.EndOffsets(ctx, stream.Evidence)
-	if err != nil {
-		return err
-	}
-	m := newMetrics(p.Metrics)
 	s := &stitcher{
 		cfg: cfg, workspace: p.Workspace.Name, ids: ids, kafka: p.Kafka, registry: p.Registry, quarantine: rejects,
-		replica: newReplica(rules(link, ids), committed, p.Log, m), metrics: m, log: p.Log, inputs: make(map[int32]*input),
+		metrics: newMetrics(p.Metrics), log: p.Log, ready: p.Ready, inputs: make(map[int32]*input),
 	}
-	return s.run(ctx, func(ctx context.Context) error {
-		began := time.Now()
-		for partition, end := range ends {
-			if err := s.replica.wait(ctx, partition, end); err != nil {
-				return err
-			}
-		}
-		p.Log.Info("evidence log read", zap.Duration("took", time.Since(began)), zap.Int64("position", ends[stream.EvidencePartition(s.workspace)]))
-		p.Ready.Set(part, true, "")
-		return nil
+	if s.replica, err = s.open(ctx); err != nil {
+		return err
+	}
+	err = s.run(ctx, rules)
+	return errors.Join(err, s.close(err))
+}
+
+// why says what a stopped instance waits for.
+func why(err error) string {
+	if err == nil {
+		return "stopped"
+	}
+	return err.Error()
+}
+
+// open opens the replica at what this instance remembers.
+func (s *stitcher) open(ctx context.Context) (*replica, error) {
+	partition := stream.EvidencePartition(s.workspace)
+	// Before the log is read: what the publisher commits from now on has its effects in the outbox.
+	committed, err := s.kafka.Committed(ctx, publisherGroup(s.workspace), stream.Evidence)
+	if err != nil {
+		return nil, err
+	}
+	extent, err := s.kafka.Extent(ctx, stream.Evidence, partition)
+	if err != nil {
+		return nil, err
+	}
+	return openReplica(ctx, opening{
+		workspace: s.workspace, dataDir: s.cfg.DataDir, snapshotDir: s.cfg.SnapshotDir,
+		suppression: func(node uuid.UUID) evidence.SuppressionKey { return s.ids.SuppressionKey(node) },
+		extent:      extent, committed: committed[partition], log: s.log, metrics: s.metrics,
 	})
 }
 
-// rules are the graph's. A type that the configuration no longer has ranks last.
-func rules(link identifier.Class, ids *identifier.Identifiers) graph.Rules {
-	return graph.Rules{
-		LinkClass: uint8(link),
-		Rank: func(typ string, weak bool) uint8 {
-			rank := ids.Rank(typ)
-			if weak {
-				rank += identifier.WeakRank
-			}
-			return uint8(min(rank, math.MaxUint8))
-		},
+// close closes the store, and throws it away when another instance has another graph.
+func (s *stitcher) close(why error) error {
+	if err := s.replica.store.Close(); err != nil {
+		return fmt.Errorf("close store: %w", err)
 	}
+	if !errors.Is(why, errDisagree) || s.cfg.DataDir == "" {
+		return nil
+	}
+	s.metrics.rebuilds.WithLabelValues(disagreed).Inc()
+	if err := store.Discard(storeDir(s.cfg.DataDir, s.workspace)); err != nil {
+		return fmt.Errorf("discard store: %w", err)
+	}
+	return nil
 }
 
 // run reads the evidence log for as long as the consumers work, also while they finish their last batch.
-func (s *stitcher) run(ctx context.Context, ready func(ctx context.Context) error) error {
+func (s *stitcher) run(ctx context.Context, rules evidence.Ruleset) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	news := &digests{}
 	readers, background := errgroup.WithContext(background)
-	readers.Go(func() error {
-		defer close(s.replica.ended)
-		return s.kafka.Follow(background, stream.Evidence, s.replica.apply)
-	})
+	readers.Go(func() error { return s.follow(background) })
 	readers.Go(func() error { return s.replica.forgetPublished(background, s.kafka) })
+	readers.Go(func() error { return news.write(background, s) })
+	if s.cfg.SnapshotDir != "" {
+		readers.Go(func() error {
+			return s.replica.snapshot(background, s.cfg.SnapshotDir, s.cfg.SnapshotEvery)
+		})
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(background, cancel)() // no evidence, no work
-	err := s.consume(ctx, ready)
+	err := s.consume(ctx, rules, news)
 	stop()
 	if readErr := readers.Wait(); readErr != nil {
 		return readErr
@@ -134,14 +150,56 @@ func (s *stitcher) run(ctx context.Context, ready func(ctx context.Context) erro
 	return err
 }
 
-// consume joins the groups once everything that was in the log at start is applied.
-func (s *stitcher) consume(ctx context.Context, ready func(ctx context.Context) error) error {
-	if err := ready(ctx); err != nil {
+// follow applies the evidence log from where the store stands.
+func (s *stitcher) follow(ctx context.Context) error {
+	defer close(s.replica.ended)
+	r := s.replica
+	err := s.kafka.FollowFrom(ctx, stream.Evidence, r.partition, r.position(), r.apply)
+	if wrong := (*disagreement)(nil); errors.As(err, &wrong) {
+		s.contradict(wrong)
+	}
+	return err
+}
+
+// freshness is how far behind the log an instance may be that joins the groups.
+const freshness = time.Second
+
+// catchUp returns once what was in the log a moment ago is applied.
+func (s *stitcher) catchUp(ctx context.Context) error {
+	for {
+		asked := time.Now()
+		extent, err := s.kafka.Extent(ctx, stream.Evidence, s.replica.partition)
+		if err != nil {
+			return err
+		}
+		s.ready.Set(ready, false, fmt.Sprintf("reading the evidence log: %d of %d", s.replica.position(), extent.End))
+		if err := s.replica.wait(ctx, extent.End); err != nil {
+			return err
+		}
+		if time.Since(asked) < freshness {
+			return nil
+		}
+	}
+}
+
+// consume joins the groups once everything that is in the log is applied, and the rules with it.
+func (s *stitcher) consume(ctx context.Context, rules evidence.Ruleset, news *digests) error {
+	began := time.Now()
+	err := s.catchUp(ctx)
+	if err == nil {
+		err = s.settle(ctx, rules)
+	}
+	if err == nil {
+		err = s.catchUp(ctx)
+	}
+	if err != nil {
 		if ctx.Err() != nil && !errors.Is(err, errEnded) {
 			return nil
 		}
 		return err
 	}
+	s.log.Info("evidence log read", zap.Duration("took", time.Since(began)), zap.Int64("position", s.replica.position()))
+	s.ready.Set(ready, true, "")
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.Go(func() error {
 		return s.kafka.Consume(ctx, stream.Consumer{
@@ -149,10 +207,10 @@ func (s *stitcher) consume(ctx context.Context, ready func(ctx context.Context) 
 			MaxRecords: s.cfg.BatchRecords, MaxBytes: s.cfg.BatchBytes, MaxWait: s.cfg.BatchWait,
 		}, s.handle)
 	})
-	publisher := publisher{kafka: s.kafka, replica: s.replica, metrics: s.metrics}
+	publisher := publisher{kafka: s.kafka, replica: s.replica, digests: news, metrics: s.metrics}
 	workers.Go(func() error {
 		return s.kafka.Consume(ctx, stream.Consumer{
-			Group: publisherGroup, Topics: []string{stream.Evidence}, MaxRecords: publisherRecords, MaxBytes: publisherBytes,
+			Group: publisherGroup(s.workspace), Topics: []string{stream.Evidence}, MaxRecords: publisherRecords, MaxBytes: publisherBytes,
 		}, publisher.publish)
 	})
 	return workers.Wait()
@@ -165,12 +223,37 @@ func (s *stitcher) consume(ctx context.Context, ready func(ctx context.Context) 
 //  2. append the pairs that the graph does not know, or knows with less, to the evidence log. A crash after
 //     this finds them known: the repeated batch appends nothing.
 //  3. wait until this instance has applied them, at most EvidenceWait.
-//  4. name each event's customer and write the events. A crash after this writes them once more, perhaps
-//     with a newer customer; the sink keeps the first copy.
-//  5. returning nil commits the offsets.
+//  4. name each event's customer. Has somebody been erased since step 1, the batch is read again: their
+//     identifiers are other nodes now, or none.
+//  5. write the events. A crash after this writes them once more, perhaps with a newer customer; the sink
+//     keeps the first copy.
+//  6. returning nil commits the offsets.
 func (s *stitcher) handle(ctx context.Context, ranges []stream.Range) error {
 	b := &s.batch
-	b.reset()
+	for {
+		b.reset()
+		if err := s.readAll(ctx, b, ranges); err != nil {
+			return err
+		}
+		s.collect(b)
+		if err := s.append(ctx, b); err != nil {
+			return err
+		}
+		if s.resolve(b) {
+			break
+		}
+	}
+	if err := s.kafka.Produce(ctx, b.output()...); err != nil {
+		return err
+	}
+	s.metrics.batch(b)
+	return nil
+}
+
+func (s *stitcher) readAll(ctx context.Context, b *batch, ranges []stream.Range) error {
+	if erased, any := s.replica.suppressions(); any {
+		b.erased, b.erasures = erased, erased.count
+	}
 	for _, r := range ranges {
 		for _, record := range r.Records {
 			if err := s.read(ctx, b, record); err != nil {
@@ -178,16 +261,6 @@ func (s *stitcher) handle(ctx context.Context, ranges []stream.Range) error {
 			}
 		}
 	}
-	s.collect(b)
-	if err := s.append(ctx, b); err != nil {
-		return err
-	}
-	s.resolve(b)
-	if err := s.kafka.Produce(ctx, b.output()...); err != nil {
-		return err
-	}
-	s.metrics.events.WithLabelValues("identified").Add(float64(len(b.events)))
-	s.metrics.events.WithLabelValues("quarantined").Add(float64(len(b.rejected)))
 	return nil
 }
 
@@ -198,7 +271,7 @@ func (s *stitcher) append(ctx context.Context, b *batch) error {
 	}
 	records := make([]*stream.Record, len(b.missing))
 	for i := range b.missing {
-		records[i] = evidenceRecord(&b.missing[i])
+		records[i] = evidenceRecord(s.workspace, &b.missing[i])
 	}
 	if err := s.kafka.Produce(ctx, records...); err != nil {
 		return err
@@ -206,23 +279,26 @@ func (s *stitcher) append(ctx context.Context, b *batch) error {
 	s.metrics.appended.Add(float64(len(records)))
 
 	// One workspace is one partition, and its offsets only grow.
-	partition, before := stream.EvidencePartition(s.workspace), int64(0)
+	before := int64(0)
 	for _, record := range records {
 		before = max(before, record.Offset+1)
 	}
 	began := time.Now()
 	deadline, cancel := context.WithTimeout(ctx, s.cfg.EvidenceWait)
 	defer cancel()
-	err := s.replica.wait(deadline, partition, before)
+	err := s.replica.waitUnlessEvaluating(deadline, before)
 	s.metrics.waitSeconds.Observe(time.Since(began).Seconds())
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	late := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+	switch {
+	case err == nil:
+		return nil
+	case late, errors.Is(err, errEvaluating):
 		// Better now than right at once: the identity map brings these events to their customers.
 		s.metrics.waitMissed.Inc()
-		s.log.Warn("events go on before their evidence is applied", zap.Int("pairs", len(records)), zap.Duration("waited", s.cfg.EvidenceWait))
+		if late {
+			s.log.Warn("events go on before their evidence is applied", zap.Int("pairs", len(records)), zap.Duration("waited", s.cfg.EvidenceWait))
+		}
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("wait for own evidence: %w", err)
-	}
-	return nil
+	return fmt.Errorf("wait for own evidence: %w", err)
 }

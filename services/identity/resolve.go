@@ -12,7 +12,8 @@ import (
 	"github.com/parcours-cdp/parcours/internal/registry"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/schemas"
-	"github.com/parcours-cdp/parcours/services/identity/graph"
+	"github.com/parcours-cdp/parcours/services/identity/evidence"
+	"github.com/parcours-cdp/parcours/services/identity/graph/next"
 )
 
 // Reasons why a record is quarantined.
@@ -67,32 +68,61 @@ func (s *stitcher) read(ctx context.Context, b *batch, record *stream.Record) er
 		s.reject(b, record, unknownWorkspace, "workspace", "this instance serves another workspace: run one for this workspace, or correct the source")
 		return nil
 	}
+	at := firstSeen(touchpoint.OccurredAt, touchpoint.ReceivedAt)
 	from := len(b.resolved)
-	b.resolved = s.ids.Resolve(touchpoint.Identifiers, firstSeen(touchpoint.OccurredAt, touchpoint.ReceivedAt), nil, b.resolved)
+	b.resolved = s.ids.Resolve(touchpoint.Identifiers, at, b.erased, b.resolved)
 	resolved := b.resolved[from:]
 	for i := range resolved {
-		if resolved[i].Reason != "" {
-			s.metrics.ignored.WithLabelValues(resolved[i].Reason).Inc()
+		switch resolved[i].Reason {
+		case "":
+		case identifier.Erased:
+			// Of a person who was erased since. Not for the quarantine either, which would keep it.
+			b.resolved = b.resolved[:from]
+			b.forgotten++
+			return nil
+		default:
+			b.ignored[resolved[i].Reason]++
 		}
 	}
-	anchor := identifier.Strongest(resolved)
-	if anchor < 0 {
+	orderFrom := len(b.order)
+	b.order = strongestFirst(resolved, from, b.order)
+	if len(b.order) == orderFrom {
 		b.resolved = b.resolved[:from]
 		s.reject(b, record, noUsableIdentifier, "identifiers", "every identifier is blocked, invalid or of an unknown type")
 		return nil
 	}
 	b.events = append(b.events, event{
 		record: record, input: in, body: body, identifiers: b.spans[len(b.spans)-1],
-		from: from, to: len(b.resolved), anchor: from + anchor,
-		source:    touchpoint.Source,
-		firstSeen: firstSeen(touchpoint.OccurredAt, touchpoint.ReceivedAt),
+		from: from, to: len(b.resolved), orderFrom: orderFrom, orderTo: len(b.order),
+		id: touchpoint.EventID, source: touchpoint.Source, firstSeen: at,
 	})
 	return nil
 }
 
+// strongestFirst appends the places, from base on, of the usable identifiers, each node once.
+func strongestFirst(resolved []identifier.Resolved, base int, order []int) []int {
+	began := len(order)
+	for i := range resolved {
+		r := &resolved[i]
+		if r.Reason != "" {
+			continue
+		}
+		// A handful at most: insertion is the fastest way to sort them.
+		at := len(order)
+		for at > began && identifier.Stronger(r, &resolved[order[at-1]-base]) {
+			at--
+		}
+		if at > began && resolved[order[at-1]-base].Node == r.Node {
+			continue
+		}
+		order = slices.Insert(order, at, base+i)
+	}
+	return order
+}
+
 // firstSeen is the event's time, within what its reception allows.
 func firstSeen(occurred, received schemas.Millis) int64 {
-	last := min(max(int64(received), 0), graph.MaxFirstSeen)
+	last := min(max(int64(received), 0), evidence.MaxTime)
 	return min(max(int64(occurred), last-lateLimit, 0), last)
 }
 
@@ -113,7 +143,7 @@ func (s *stitcher) input(ctx context.Context, b *batch, schemaID int32) (*input,
 	if err != nil {
 		return nil, err
 	}
-	selection, err := decoder.Select("workspace", "source", "occurred_at", "received_at", "identifiers")
+	selection, err := decoder.Select("event_id", "workspace", "source", "occurred_at", "received_at", "identifiers")
 	if err != nil {
 		return nil, err
 	}
@@ -132,21 +162,31 @@ type event struct {
 	input       *input
 	body        []byte
 	identifiers schemas.Span
-	// from, to and anchor are places in batch.resolved.
-	from, to, anchor int
-	source           string
-	firstSeen        int64
-	paired           bool
+	// from and to are places in batch.resolved, orderFrom and orderTo in batch.order.
+	from, to, orderFrom, orderTo int
+	id                           uuid.UUID
+	source                       string
+	firstSeen                    int64
+	paired                       bool
 }
 
 // batch is the memory of one round, used again by the next.
 type batch struct {
 	events   []event
 	resolved []identifier.Resolved
-	missing  []graph.Edge
+	// order has for each event the places in resolved of its usable identifiers, strongest first.
+	order    []int
+	missing  []evidence.Edge
 	places   map[pair]int // of a pair in missing
 	rejected []*stream.Record
 	refused  map[int32]error
+	// erased is nil when nobody was; erasures is how many there were when the batch was read, forgotten how
+	// many of its events are of them.
+	erased    identifier.Erasures
+	erasures  int
+	forgotten int
+	// ignored counts identifiers that were not used, by reason.
+	ignored map[string]int
 
 	scratch  schemas.EnrichedTouchpoint
 	spans    []schemas.Span
@@ -158,144 +198,175 @@ type batch struct {
 	text     []byte
 }
 
-type pair struct{ a, b uuid.UUID }
-
 func (b *batch) reset() {
 	clear(b.events)
-	b.events, b.resolved, b.missing, b.rejected = b.events[:0], b.resolved[:0], b.missing[:0], nil
+	b.events, b.resolved, b.order, b.missing, b.rejected = b.events[:0], b.resolved[:0], b.order[:0], b.missing[:0], nil
 	if b.places == nil {
-		b.places, b.refused = make(map[pair]int), make(map[int32]error)
+		b.places, b.refused, b.ignored = make(map[pair]int), make(map[int32]error), make(map[string]int)
 	}
 	clear(b.places)
 	clear(b.refused)
+	clear(b.ignored)
+	b.erased, b.erasures, b.forgotten = nil, 0, 0
 }
 
 // collect finds the pairs that are not known, or known with less, over the whole batch.
 func (s *stitcher) collect(b *batch) {
-	s.replica.mu.RLock()
-	defer s.replica.mu.RUnlock()
-	for i := range b.events {
-		e := &b.events[i]
-		if e.to-e.from < 2 {
-			continue
-		}
-		resolved := b.resolved[e.from:e.to]
-		b.strength = strongest(resolved, b.strength[:0])
-		for x, first := range b.strength {
-			for _, second := range b.strength[x+1:] {
-				s.pair(b, e, &resolved[first], &resolved[second])
+	s.replica.view(func(g *graph.Graph) {
+		for i := range b.events {
+			e := &b.events[i]
+			if e.orderTo-e.orderFrom < 2 {
+				continue
+			}
+			b.strength = b.strongest(e)
+			for x, first := range b.strength {
+				for _, second := range b.strength[x+1:] {
+					s.pair(g, b, e, first, second)
+				}
+			}
+			// What we derive from an identifier says something of that one only.
+			for x := e.from + 1; x < e.to; x++ {
+				if b.resolved[x].Derived && b.resolved[x-1].Reason == "" {
+					s.pair(g, b, e, x-1, x)
+				}
 			}
 		}
-		// What we derive from an identifier says something of that one only.
-		for x := range resolved {
-			if resolved[x].Derived && x > 0 && resolved[x-1].Reason == "" {
-				s.pair(b, e, &resolved[x-1], &resolved[x])
-			}
-		}
-	}
+	})
 }
 
-// strongest are the places of the event's strongest identifiers, each node once.
-func strongest(resolved []identifier.Resolved, into []int) []int {
-	for i := range resolved {
-		if resolved[i].Reason != "" || resolved[i].Derived {
-			continue
+// strongest are the places of the event's strongest identifiers, as many as make pairs.
+func (b *batch) strongest(e *event) []int {
+	into := b.strength[:0]
+	for _, place := range b.order[e.orderFrom:e.orderTo] {
+		if !b.resolved[place].Derived && len(into) < cliqueSize {
+			into = append(into, place)
 		}
-		if !slices.ContainsFunc(into, func(j int) bool { return resolved[j].Node == resolved[i].Node }) {
-			into = append(into, i)
-		}
-	}
-	if len(into) > cliqueSize {
-		slices.SortFunc(into, func(i, j int) int {
-			if identifier.Stronger(&resolved[i], &resolved[j]) {
-				return -1
-			}
-			return 1
-		})
-		into = into[:cliqueSize]
 	}
 	return into
 }
 
 // pair notes a pair of one event if the graph lacks it.
-func (s *stitcher) pair(b *batch, e *event, x, y *identifier.Resolved) {
+func (s *stitcher) pair(g *graph.Graph, b *batch, e *event, first, second int) {
+	x, y := &b.resolved[first], &b.resolved[second]
 	if x.Node == y.Node {
 		return
 	}
 	e.paired = true
-	edge := graph.NewEdge(s.workspace, end(x), end(y))
-	edge.Class = uint8(max(x.Class, y.Class))
+	edge := evidence.NewEdge(s.workspace, end(x), end(y))
+	if x.Weak || y.Weak {
+		edge.Class = uint8(identifier.Inferred)
+	}
 	edge.FirstSeen = e.firstSeen
-	edge.Source = e.source[:min(len(e.source), graph.MaxText)]
+	edge.Source = e.source[:min(len(e.source), evidence.MaxText)]
+	edge.Event = e.id
 	edge.Normaliser = identifier.Version
-	edge, lacking := s.replica.graph.Missing(&edge)
+	missing, lacking := g.Missing(&edge)
 	if !lacking {
 		return
 	}
-	key := pair{edge.A.Node, edge.B.Node}
+	key := pair{missing.A.Node, missing.B.Node}
 	if place, noted := b.places[key]; noted {
-		b.missing[place] = b.missing[place].Join(&edge)
+		before := &b.missing[place]
+		if missing.FirstSeen < before.FirstSeen {
+			*before = evidence.Join(&missing, before)
+		} else {
+			*before = evidence.Join(before, &missing)
+		}
 		return
 	}
 	b.places[key] = len(b.missing)
-	b.missing = append(b.missing, edge)
+	b.missing = append(b.missing, missing)
 }
 
-func end(r *identifier.Resolved) graph.End {
-	return graph.End{Node: r.Node, Type: r.Type, Weak: r.Rank >= identifier.WeakRank}
+func end(r *identifier.Resolved) evidence.End {
+	return evidence.End{Node: r.Node, Type: r.Type, Weak: r.Weak}
 }
 
 // resolve names the customer of each event and makes its output: the bytes of its body, with nodes in
-// place of identifiers, and the fields of this stage behind.
-func (s *stitcher) resolve(b *batch) {
+// place of identifiers, and the fields of this stage behind. It answers false when the batch was read
+// before somebody was erased.
+func (s *stitcher) resolve(b *batch) bool {
 	s.replica.mu.RLock()
 	defer s.replica.mu.RUnlock()
-	position := s.replica.graph.Position(s.workspace)
+	g := s.replica.graph
+	if g.Suppressions() != b.erasures {
+		return false
+	}
 	b.records = slices.Grow(b.records[:0], len(b.events))[:len(b.events)]
 	b.out = b.out[:0]
 	for i := range b.events {
 		e := &b.events[i]
-		anchor := &b.resolved[e.anchor]
-		customer, known := s.replica.graph.Customer(s.workspace, anchor.Node)
-		var out schemas.IdentifiedTouchpoint
-		out.Anchor, out.AnchorType, out.CustomerID = anchor.Node, anchor.Type, customer
+		out, known := b.name(g, e)
 		if known || e.paired {
-			out.IV = position
-		}
-		resolved := b.resolved[e.from:e.to]
-		for j := range resolved {
-			if resolved[j].Reason != "" {
-				out.IgnoredIdentifiers = append(out.IgnoredIdentifiers, schemas.IgnoredIdentifier{Type: resolved[j].Type, Reason: resolved[j].Reason})
-			}
+			out.IV = s.replica.next
 		}
 		// The slice of an earlier event stays where it is if this one makes the buffer move.
 		began := len(b.out)
 		b.out = schemas.AppendHeader(b.out, e.input.outputID)
 		b.out = append(b.out, e.body[:e.identifiers.Start]...)
-		b.out = schemas.AppendIdentifiers(b.out, b.nodes(resolved))
+		b.out = schemas.AppendIdentifiers(b.out, b.nodes(e))
 		b.out = append(b.out, e.body[e.identifiers.End:]...)
 		b.out = out.AppendSuffix(b.out)
 		b.records[i] = stream.Record{
 			Topic: stream.Identified, Key: e.record.Key, Headers: e.record.Headers, Value: b.out[began:len(b.out):len(b.out)],
 		}
 	}
+	return true
 }
 
-// nodes are the usable identifiers with their node for a value, each node once.
-func (b *batch) nodes(resolved []identifier.Resolved) []schemas.Identifier {
+// name fills in the fields of this stage. The anchor is the strongest usable identifier, shared or not: it
+// must not depend on what is a hub when the event goes by. The customer is that of the strongest identifier
+// that is one person's. known is whether evidence had a say in it.
+func (b *batch) name(g *graph.Graph, e *event) (out schemas.IdentifiedTouchpoint, known bool) {
+	order := b.order[e.orderFrom:e.orderTo]
+	anchor := &b.resolved[order[0]]
+	out.Anchor, out.AnchorType, out.CustomerID = anchor.Node, anchor.Type, anchor.Node
+	for i := e.from; i < e.to; i++ {
+		if r := &b.resolved[i]; r.Reason != "" {
+			out.IgnoredIdentifiers = append(out.IgnoredIdentifiers, schemas.IgnoredIdentifier{Type: r.Type, Reason: r.Reason})
+		}
+	}
+	named := false
+	for _, place := range order {
+		r := &b.resolved[place]
+		if reason := shared(g, r.Node); reason != "" {
+			b.ignored[reason]++
+			out.IgnoredIdentifiers = append(out.IgnoredIdentifiers, schemas.IgnoredIdentifier{Type: r.Type, Reason: reason})
+			known = true
+			continue
+		}
+		if !named {
+			var linked bool
+			out.CustomerID, linked = g.Customer(r.Node)
+			named, known = true, known || linked
+		}
+	}
+	return out, known
+}
+
+// shared says why a node is nobody's; empty when it is somebody's.
+func shared(g *graph.Graph, node uuid.UUID) string {
+	if !g.Shared(node) {
+		return ""
+	}
+	if member, _ := g.Node(node); member.Status == graph.Blocked {
+		return identifier.Ruled
+	}
+	return identifier.Hub
+}
+
+// nodes are the event's usable identifiers with their node for a value, strongest first.
+func (b *batch) nodes(e *event) []schemas.Identifier {
 	const size = 36
-	b.text = slices.Grow(b.text[:0], size*len(resolved))[:size*len(resolved)]
-	for i := range resolved {
-		writeUUID(b.text[size*i:], resolved[i].Node)
+	order := b.order[e.orderFrom:e.orderTo]
+	b.text = slices.Grow(b.text[:0], size*len(order))[:size*len(order)]
+	for i, place := range order {
+		writeUUID(b.text[size*i:], b.resolved[place].Node)
 	}
 	text := string(b.text)
 	b.ids = b.ids[:0]
-	for i := range resolved {
-		r := &resolved[i]
-		again := slices.ContainsFunc(resolved[:i], func(before identifier.Resolved) bool { return before.Node == r.Node })
-		if r.Reason == "" && !again {
-			b.ids = append(b.ids, schemas.Identifier{Type: r.Type, Value: text[size*i : size*(i+1)]})
-		}
+	for i, place := range order {
+		b.ids = append(b.ids, schemas.Identifier{Type: b.resolved[place].Type, Value: text[size*i : size*(i+1)]})
 	}
 	return b.ids
 }
