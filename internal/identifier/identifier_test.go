@@ -117,6 +117,9 @@ func answer(ids *identifier.Identifiers, typ, raw string) string {
 	if reason != "" {
 		return "!" + reason
 	}
+	if again, reason := ids.Normalise(typ, value); again != value {
+		return fmt.Sprintf("%q, then %q (%s): not a normal form", value, again, reason)
+	}
 	text := strconv.QuoteToASCII(value)
 	if isPrintable(value) {
 		text = strconv.Quote(value)

@@ -16,6 +16,7 @@ import (
 func TestTypesAreComplete(t *testing.T) {
 	ids := open(t, identifier.Config{Types: map[string]identifier.TypeConfig{
 		"device_id":  {Hubs: map[string]int{"user_id": 2, "erp_number": 1}},
+		"phone":      {Hubs: map[string]int{"erp_number": 2}},
 		"email":      {Hubs: map[string]int{"user_id": 0}},
 		"erp_number": {Rank: 2, Class: "verified", Limit: 1, Hubs: map[string]int{"email": 3}},
 		"crm_id":     {},
@@ -27,6 +28,7 @@ func TestTypesAreComplete(t *testing.T) {
 		want[typ] = cfg
 	}
 	change("device_id", func(c *identifier.TypeConfig) { c.Hubs = map[string]int{"user_id": 2, "erp_number": 1} })
+	change("phone", func(c *identifier.TypeConfig) { c.Hubs = map[string]int{"user_id": 4, "erp_number": 2} })
 	change("email", func(c *identifier.TypeConfig) { c.Hubs = nil })
 	want["erp_number"] = identifier.TypeConfig{Rank: 2, Class: "verified", Normaliser: "exact", Limit: 1, Hubs: map[string]int{"email": 3}}
 	want["crm_id"] = identifier.TypeConfig{Rank: identifier.CustomRank, Class: "typed", Normaliser: "exact"}
