@@ -157,6 +157,10 @@ fuzz: go ## Run every fuzz target for FUZZTIME (20s)
 bench: setup-engine $(BIN)/benchstat ## Run the benchmarks of bench/
 	@cd bench && go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-identity
+bench-identity: go ## Measure the customers found against who is really who, rule by rule (some minutes)
+	@cd bench && go test -run '^$$' -bench '^BenchmarkIdentityQuality$$' -benchtime 1x -timeout 30m .
+
 .PHONY: kafka
 kafka: go setup-kafka ## Run one real Apache Kafka on 127.0.0.1:9092, in the foreground
 	@mkdir -p $(BIN) && cd embedded && go build -o $(BIN)/kafka-node ./kafkanode/cmd/kafka-node

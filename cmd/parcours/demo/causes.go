@@ -279,11 +279,11 @@ func connected(a, b *part) string {
 	case is && odd.theirs:
 		return what + ": link refused"
 	case is:
-		return what + ": taken for the other's"
+		return what + ": given to somebody else"
 	case odd.theirs:
 		return "a link refused by the rules"
 	}
-	return "taken for somebody else's"
+	return "given to somebody else"
 }
 
 // ties tells cases by which a link is made or doubted.

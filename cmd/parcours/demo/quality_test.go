@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/parcours-cdp/parcours/cmd/parcours/simulate"
 )
 
 // truthOf writes truth lines by hand: "person message kind=value,... [!case ...]".
@@ -126,7 +127,7 @@ func TestCauses(t *testing.T) {
 	f("", "cleared cookie 1", "XY", "ann a1 user_id=U-1000", "ann a2 "+cookie+" !cleared_cookie")
 	f("", "browser that never signed in 1", "XY", "ann a1 user_id=U-1000", "ann a2 "+cookie)
 	// The part that is with somebody else is the odd one, whatever its size.
-	f("family tablet 6", "family tablet: taken for the other's 2", "XYYYYY", "ann a1 user_id=U-1000,"+cookie, "ann a2 "+cookie+" !family_tablet", "ann a3 "+cookie+" !family_tablet",
+	f("family tablet 6", "family tablet: given to somebody else 2", "XYYYYY", "ann a1 user_id=U-1000,"+cookie, "ann a2 "+cookie+" !family_tablet", "ann a3 "+cookie+" !family_tablet",
 		"bob b1 "+cookie+" !family_tablet", "bob b2 "+cookie+" !family_tablet", "bob b3 user_id=U-2000")
 	f("", "gmail variant: link refused 1", "XY", "ann a1 email=ann.martin@gmail.com", "ann a2 email=annmartin@gmail.com !gmail_variant")
 	// The same telephone number in two spellings is one: keeping these apart is the rules' doing.
@@ -144,11 +145,29 @@ func TestMeasuresAgreeWithCounting(t *testing.T) {
 		customerOf, people, customers := map[string]string{}, make([]int, n), make([]int, n)
 		for i := range n {
 			people[i], customers[i] = r.IntN(6), r.IntN(6)
-			lines = append(lines, fmt.Sprintf("p%d m%d anonymous_id=cookie-number-%d", people[i], i, r.IntN(20)))
+			line := fmt.Sprintf("p%d m%d anonymous_id=cookie-number-%d", people[i], i, r.IntN(20))
+			if r.IntN(2) == 0 {
+				line += fmt.Sprintf(" !%s %s", simulate.Case(r.IntN(20)), simulate.Case(r.IntN(20)))
+			}
+			lines = append(lines, line)
 			customerOf[fmt.Sprintf("m%d", i)] = fmt.Sprint(customers[i])
 		}
 		var right, said, truly int64
+		var precision, recall float64
 		for i := range n {
+			var both, mates, fellows float64
+			for j := range n {
+				if people[i] == people[j] {
+					fellows++
+				}
+				if customers[i] == customers[j] {
+					mates++
+				}
+				if people[i] == people[j] && customers[i] == customers[j] {
+					both++
+				}
+			}
+			precision, recall = precision+both/mates/float64(n), recall+both/fellows/float64(n)
 			for j := range i {
 				samePerson, sameCustomer := people[i] == people[j], customers[i] == customers[j]
 				if sameCustomer {
@@ -162,7 +181,14 @@ func TestMeasuresAgreeWithCounting(t *testing.T) {
 				}
 			}
 		}
-		q := truthOf(t, lines...).Compare(customerOf)
+		truth := truthOf(t, lines...)
+		q := truth.Compare(customerOf)
+		if diff := cmp.Diff(q, truth.Compare(customerOf)); diff != "" {
+			t.Errorf("seed %d: measured twice (-first +second):\n%s", seed, diff)
+		}
+		if !near(q.BCubed.Precision, precision) || !near(q.BCubed.Recall, recall) {
+			t.Errorf("seed %d: B-cubed %+v, want %g and %g", seed, q.BCubed, precision, recall)
+		}
 		if !near(q.Pairwise.Precision, share(right, said)) || !near(q.Pairwise.Recall, share(right, truly)) {
 			t.Errorf("seed %d: pairwise %+v, want %d of %d and %d of %d", seed, q.Pairwise, right, said, right, truly)
 		}
@@ -178,6 +204,40 @@ func TestMeasuresAgreeWithCounting(t *testing.T) {
 		if got := sum(q.Missed); got != truly-right {
 			t.Errorf("seed %d: causes of %d missed pairs, there are %d", seed, got, truly-right)
 		}
+	}
+}
+
+// TestMergingKeepsRecall: taking everybody for one finds every pair, telling every event apart says no wrong one, and
+// the people themselves are right in every way.
+func TestMergingKeepsRecall(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		var lines []string
+		one, each, people := map[string]string{}, map[string]string{}, map[string]string{}
+		for i := range 2 + r.IntN(40) {
+			who, message := fmt.Sprintf("p%d", r.IntN(5)), fmt.Sprintf("m%d", i)
+			lines = append(lines, fmt.Sprintf("%s %s anonymous_id=cookie-number-%d !shop_kiosk", who, message, r.IntN(9)))
+			one[message], each[message], people[message] = "X", message, who
+		}
+		truth := truthOf(t, lines...)
+		if q := truth.Compare(one); !near(q.Pairwise.Recall, 1) || !near(q.BCubed.Recall, 1) || q.Linkable.Recall != 1 || len(q.Missed) > 0 {
+			t.Errorf("seed %d: one customer: %+v", seed, q)
+		}
+		if q := truth.Compare(each); !near(q.Pairwise.Precision, 1) || !near(q.BCubed.Precision, 1) || len(q.Wrong) > 0 {
+			t.Errorf("seed %d: a customer each: %+v", seed, q)
+		}
+		want := Score{1, 1, 1}
+		q := truth.Compare(people)
+		if !near(q.BCubed.F1, 1) || q.Pairwise != want || q.Linkable != want || len(q.Wrong)+len(q.Missed) > 0 || q.Whole != q.People || q.Mixed != 0 {
+			t.Errorf("seed %d: the people themselves: %+v", seed, q)
+		}
+	}
+}
+
+func TestTruthWithAnUnknownCase(t *testing.T) {
+	_, err := ReadTruth(strings.NewReader(`{"kind":"event","person":"p-1","message_id":"m1","cases":["alien"]}`))
+	if err == nil || !strings.Contains(err.Error(), "alien") || !strings.Contains(err.Error(), "m1") {
+		t.Errorf("error %v, want one that names the case and the event", err)
 	}
 }
 

@@ -2,11 +2,14 @@ package simulate
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/workspace"
 )
@@ -280,5 +283,31 @@ func TestCaseNames(t *testing.T) {
 	}
 	if _, err := New(Config{Rates: Rates{ShopKiosk: 1.5}}); err == nil || !strings.Contains(err.Error(), "shop_kiosk") {
 		t.Errorf("error %v, want one that names the case", err)
+	}
+}
+
+var rewrite = flag.Bool("rewrite", false, "write the table of the hard cases into docs/reference/simulation.md anew")
+
+// TestThePageListsTheCases: docs/reference/simulation.md ends with the cases as they are.
+func TestThePageListsTheCases(t *testing.T) {
+	const page = "../../../docs/reference/simulation.md"
+	var table strings.Builder
+	table.WriteString("| case | rate | a share of |\n| --- | --- | --- |\n")
+	for _, c := range AllCases() {
+		fmt.Fprintf(&table, "| `%s` | %g | %s |\n", c, DefaultRates()[c], c.About())
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, _ := strings.Cut(string(text), "| case |")
+	if *rewrite {
+		if err := os.WriteFile(page, []byte(before+table.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(table.String(), "| case |"+after); diff != "" {
+		t.Errorf("docs/reference/simulation.md is out of date: go test ./simulate -rewrite (-want +got)\n%s", diff)
 	}
 }
