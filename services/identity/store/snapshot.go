@@ -89,7 +89,12 @@ func (s *Store) checkpoint(dir string) (Snapshot, error) {
 		return Snapshot{}, errors.Join(err, s.files.RemoveAll(draft))
 	}
 	taken.Path = s.files.PathJoin(base, fmt.Sprintf("%d-%s", taken.Position, at))
-	if err := s.files.Rename(draft, taken.Path); err != nil {
+	err = s.files.Rename(draft, taken.Path)
+	if errors.Is(err, fs.ErrExist) {
+		// Another instance was at the same position in the same millisecond: one of the two is enough.
+		return taken, s.files.RemoveAll(draft)
+	}
+	if err != nil {
 		return Snapshot{}, errors.Join(err, s.files.RemoveAll(draft))
 	}
 	return taken, syncFolder(s.files, base)
