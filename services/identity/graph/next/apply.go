@@ -273,7 +273,7 @@ func (g *Graph) forgetPair(e *evidence.Edge) {
 	}
 	if p := g.find(a, b); p != none {
 		g.work.cause = identitymap.Erased
-		g.revise(g.removePair(p), nil)
+		g.revise(g.retypeAll(g.removePair(p)), nil)
 	}
 }
 
@@ -289,13 +289,19 @@ func (g *Graph) forgetVerdict(v *evidence.Verdict) {
 	}
 }
 
-// removePair returns the nodes that are touched by it.
+// removePair returns the nodes that it touches.
 func (g *Graph) removePair(p uint32) []uint32 {
 	a, b := g.pairs.at(p).a, g.pairs.at(p).b
 	g.unlink(p)
-	touched := []uint32{a, b}
-	for _, n := range [2]uint32{a, b} {
-		g.work.loose = append(g.work.loose, n)
+	g.work.loose = append(g.work.loose, a, b)
+	return []uint32{a, b}
+}
+
+// retypeAll gives nodes that lost pairs the types that are left; a node without any keeps its own until all is
+// told. It adds the nodes that this touches.
+func (g *Graph) retypeAll(nodes []uint32) []uint32 {
+	touched := nodes
+	for _, n := range nodes {
 		if g.nodes.at(n).pairs != none && g.retype(n) {
 			for _, other := range g.around(n) {
 				touched = append(touched, other)

@@ -80,7 +80,7 @@ func (g *Graph) applyErase(e *evidence.Erase) {
 		}
 		g.work.loose = append(g.work.loose, n)
 	}
-	g.revise(touched, erased)
+	g.revise(g.retypeAll(touched), erased)
 	g.tellErased(e.Nodes)
 	slices.SortFunc(effect.Forgotten, func(x, y evidence.Edge) int { return comparePairs(x.A.Node, x.B.Node, y.A.Node, y.B.Node) })
 	slices.SortFunc(effect.ForgottenCuts, func(x, y evidence.Cut) int { return comparePairs(x.A, x.B, y.A, y.B) })
