@@ -37,8 +37,10 @@ func (e *notAppliedError) Error() string {
 
 func (e *notAppliedError) Unwrap() error { return e.cause }
 
-// view shows the graph under the read lock: nothing of it may be kept.
-func (d *logDoor) view(look func(g *graph.Graph)) { d.replica.view(look) }
+// view shows the graph and the position at which it is true, under the read lock: nothing of it may be kept.
+func (d *logDoor) view(look func(g *graph.Graph, position int64)) {
+	d.replica.view(func(g *graph.Graph) { look(g, d.replica.next) })
+}
 
 // end is the end of the workspace's evidence log.
 func (d *logDoor) end(ctx context.Context) (int64, error) {

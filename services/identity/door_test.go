@@ -43,7 +43,7 @@ func newDoor(t *testing.T) (s *stitcher, follow func() (stop func())) {
 func (s *stitcher) rulesNow(t *testing.T) evidence.Rules {
 	t.Helper()
 	var rules evidence.Rules
-	s.door().view(func(g *graph.Graph) { rules, _ = g.Rules() })
+	s.door().view(func(g *graph.Graph, _ int64) { rules, _ = g.Rules() })
 	return rules
 }
 
