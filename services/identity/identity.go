@@ -23,6 +23,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/registry"
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/services/identity/api"
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
 	"github.com/parcours-cdp/parcours/services/identity/store"
 )
@@ -44,6 +45,8 @@ type stitcher struct {
 	metrics    *metrics
 	log        *zap.Logger
 	ready      *service.Readiness
+	admin      *service.Admin
+	operators  *api.Metrics
 
 	inputs map[int32]*input
 	batch  batch
@@ -73,7 +76,7 @@ func Run(ctx context.Context, cfg Config, p service.Platform) (err error) {
 	}
 	s := &stitcher{
 		cfg: cfg, workspace: p.Workspace.Name, ids: ids, kafka: p.Kafka, registry: p.Registry, quarantine: rejects,
-		metrics: newMetrics(p.Metrics), log: p.Log, ready: p.Ready, inputs: make(map[int32]*input),
+		admin: p.Admin, operators: api.NewMetrics(p.Metrics), metrics: newMetrics(p.Metrics), log: p.Log, ready: p.Ready, inputs: make(map[int32]*input),
 	}
 	if s.replica, err = s.open(ctx); err != nil {
 		return err
@@ -200,6 +203,7 @@ func (s *stitcher) consume(ctx context.Context, rules evidence.Ruleset, news *di
 	}
 	s.log.Info("evidence log read", zap.Duration("took", time.Since(began)), zap.Int64("position", s.replica.position()))
 	s.ready.Set(ready, true, "")
+	defer s.operate()()
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.Go(func() error {
 		return s.kafka.Consume(ctx, stream.Consumer{

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -184,6 +185,9 @@ type Outcome struct {
 	Moved      []Move `json:"moved"`
 	MovedTotal int    `json:"moved_total"`
 }
+
+// Add adds a sentence to the note.
+func (o *Outcome) Add(sentence string) { o.Note = strings.TrimSpace(o.Note + " " + sentence) }
 
 // MaxMoved is how many moved nodes an answer has at most.
 const MaxMoved = 1000
