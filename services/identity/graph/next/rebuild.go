@@ -96,11 +96,10 @@ func (g *Graph) ApplyRules(position int64, r *evidence.Rules) iter.Seq[Effect] {
 		for effect := range g.evaluateAll(identitymap.Rules) {
 			listening = listening && yield(effect)
 		}
-		effect := g.end()
-		g.position = position
-		if listening {
+		if effect := g.end(); listening {
 			yield(effect)
 		}
+		g.position = position
 	}
 }
 
