@@ -62,6 +62,12 @@ func (a *Admin) Mount(handler http.Handler) (unmount func()) {
 	return a.doors.open(a.name, handler)
 }
 
+// Admin is where the service of a name answers on this host; [Host.Supervise] gives a service its own.
+func (h *Host) Admin(name string) *Admin {
+	h.doors.expect(name)
+	return &Admin{doors: h.doors, name: name}
+}
+
 // doors are the services' handlers by name, behind one lock.
 type doors struct {
 	log     *zap.Logger

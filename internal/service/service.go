@@ -118,7 +118,7 @@ func (h *Host) runOnce(ctx context.Context, name string, common Common, run Run)
 	ready.restart("waiting for Kafka and the schema registry")
 	registerer, done := h.metrics.open(name)
 	defer done()
-	h.doors.expect(name)
+	admin := h.Admin(name)
 	defer h.doors.close(name)
 
 	kafka, err := stream.Connect(common.Kafka, log, registerer)
@@ -147,6 +147,6 @@ func (h *Host) runOnce(ctx context.Context, name string, common Common, run Run)
 		Log:         log,
 		Metrics:     registerer,
 		Ready:       ready,
-		Admin:       &Admin{doors: h.doors, name: name},
+		Admin:       admin,
 	})
 }
