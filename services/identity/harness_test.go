@@ -41,6 +41,7 @@ type world struct {
 	ws       workspace.Config
 	ids      *identifier.Identifiers
 	schemaID int32
+	admin    *service.Admin // nil: nobody operates
 
 	identified, rejected, evidence, identities, audit *ear
 }
@@ -172,7 +173,7 @@ func (w *world) start(change ...func(*identity.Config)) *instance {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	i.cancel = cancel
 	platform := service.Platform{
-		Workspace: w.ws, Identifiers: identifier.DefaultConfig(), Kafka: kafka, Registry: w.newRegistry(), Log: zap.New(core), Metrics: i.metrics, Ready: i.ready,
+		Workspace: w.ws, Identifiers: identifier.DefaultConfig(), Kafka: kafka, Registry: w.newRegistry(), Log: zap.New(core), Metrics: i.metrics, Ready: i.ready, Admin: w.admin,
 	}
 	i.ready.Set("evidence", false, "not started")
 	go func() {
