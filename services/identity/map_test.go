@@ -7,7 +7,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/identitymap"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	"github.com/parcours-cdp/parcours/services/identity/graph/next/graphtest"
+	"github.com/parcours-cdp/parcours/services/identity/graph/graphtest"
 )
 
 // idMap is the identity map as a reader keeps it: the row with the largest version of each node.

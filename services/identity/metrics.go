@@ -3,7 +3,7 @@ package identity
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 type metrics struct {

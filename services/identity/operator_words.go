@@ -9,7 +9,7 @@ import (
 
 	"github.com/parcours-cdp/parcours/services/identity/api"
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	graph "github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // pairs are the graph's for an answer, without their origin.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	"github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 	"github.com/parcours-cdp/parcours/services/identity/store"
 )
 

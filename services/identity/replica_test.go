@@ -20,8 +20,8 @@ import (
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	"github.com/parcours-cdp/parcours/services/identity/graph/next"
-	"github.com/parcours-cdp/parcours/services/identity/graph/next/graphtest"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
+	"github.com/parcours-cdp/parcours/services/identity/graph/graphtest"
 	"github.com/parcours-cdp/parcours/services/identity/store"
 )
 

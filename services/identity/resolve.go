@@ -13,7 +13,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	"github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // Reasons why a record is quarantined.

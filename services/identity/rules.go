@@ -9,7 +9,7 @@ import (
 
 	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	"github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // fromConfiguration is the author of the rules that no operator gave.

@@ -1,312 +1,264 @@
 package graph
 
 import (
-	"bytes"
-
 	"github.com/google/uuid"
+
+	"github.com/parcours-cdp/parcours/internal/identitymap"
+	"github.com/parcours-cdp/parcours/services/identity/evidence"
 )
 
-// Rules are what the partition depends on besides the evidence. Every reader of one log must have the
-// same.
-type Rules struct {
-	// Rank of an identifier: the smallest of a customer names it.
-	Rank func(typ string, weak bool) uint8
-	// LinkClass is the weakest class of pairs that join customers; weaker ones are only kept.
-	LinkClass uint8
+// Graph is the partition of one workspace's nodes.
+type Graph struct {
+	suppression func(node uuid.UUID) evidence.SuppressionKey
+	workspace   string
+	position    int64
+	engine      uint16
+	rules       evidence.Rules
+	ruled       bool
+	// linkClass is that of the rules; without rules it is -1, and nothing links.
+	linkClass int8
+	types     types
+	// nobody are the nodes that the rules block.
+	nobody map[uuid.UUID]struct{}
+
+	index      index
+	nodes      table[node]
+	pairs      table[pair]
+	components table[component]
+	// tallies are the counts by column of the larger components without conflict, made when they are wanted.
+	tallies map[uint32][]int
+
+	// What operators ruled and stands, by node number and by pair of node numbers.
+	verdicts map[uint32]evidence.Verdict
+	cuts     map[uint64]evidence.Cut
+	cutsOf   map[uint32][]uint32
+	// suppressed has the time of each erasure.
+	suppressed map[evidence.SuppressionKey]int64
+
+	sums  evidence.Sums
+	stats Stats
+	work  work
 }
 
-// Reason why a node's customer changed.
-type Reason uint8
+// none is the number of no node, pair or component.
+const none = ^uint32(0)
 
-// The reasons.
+// node is an identifier that a pair, a ruling or the rules name. 48 bytes.
+type node struct {
+	id uuid.UUID
+	// seenLow and seenHigh are the first-seen time, the minimum over the live pairs.
+	seenLow  uint32
+	seenHigh uint16
+	typ      uint16
+	flags    uint16
+	// component is the number of its component, next makes a ring of the component's members, canonical is the
+	// member that names its customer.
+	component, next, canonical uint32
+	// pairs is the first of its pairs, mark where the evaluation that is going on keeps notes about it.
+	pairs, mark uint32
+}
+
+// The flags of a node.
 const (
-	// Joined: two customers became one.
-	Joined Reason = iota + 1
-	// Renamed: another member of the same customer became the best.
-	Renamed
+	// blocked and hub are steps 1 and 2 of F; either makes a node shared.
+	blocked uint16 = 1 << iota
+	hub
+	// weak: every live pair says that the value is weak.
+	weak
+	// hasCut: a cut names the node.
+	hasCut
+	// told and toldHub are what effects have said so far of shared and hub; turned is a node that becomes
+	// shared by the record being applied.
+	told
+	toldHub
+	turned
+	// pending: the node waits for its turn while everything is evaluated anew.
+	pending
+	// allowed: an operator said that the node is no hub, and not blocked by the rules.
+	allowed
+	shared = blocked | hub
 )
 
-// Change says that a node belongs to another customer than before.
-type Change struct {
-	Node, Canonical, Previous uuid.UUID
-	Reason                    Reason
+func (n *node) firstSeen() int64 { return int64(n.seenLow) | int64(n.seenHigh)<<32 }
+
+func (n *node) see(at int64) { n.seenLow, n.seenHigh = uint32(at), uint16(at>>32) }
+
+func (n *node) is(flag uint16) bool { return n.flags&flag != 0 }
+
+func (n *node) set(flag uint16, on bool) {
+	n.flags &^= flag
+	if on {
+		n.flags |= flag
+	}
 }
 
-// Effect is what one piece of evidence did.
-type Effect struct {
-	// Changes has each node at most once.
-	Changes []Change
-	// Worse is true when the record says less than what is known of the pair. Compaction keeps the last
-	// record of a pair, so Joined has to be appended once more.
-	Worse  bool
-	Joined Edge
+// component is connected by live pairs of class <= level, as step 3 of F has it. 16 bytes.
+type component struct {
+	// head is one of the members, customers how many customers of two or more they make.
+	head, size, customers uint32
+	level                 int8
+	// conflict: all members together break a limit, the cap or a cut, so Kruskal decides. cut: a cut names one.
+	conflict, cut bool
+	// oversize: the level is below the link class, because there it is too large.
+	oversize bool
 }
+
+// Effect is what one record did. Equal graphs make equal effects of equal records.
+type Effect struct {
+	// Changes has each node at most once, ascending.
+	Changes []Change
+	// Audits are in the order of kind and nodes. What an operator ruled is in the record and not repeated.
+	Audits []Audit
+	// Pair is what is known of an Edge record's pair now; source, event and normaliser are the record's. News
+	// is whether the record said something new; Worse, that it says less than is known: append Pair once more,
+	// because compaction keeps the last record.
+	Pair        evidence.Edge
+	News, Worse bool
+	// Forgotten are pairs that an erasure ends, known or not, with ends and types where they are known: their
+	// keys need tombstones. So do those of ForgottenCuts and ForgottenVerdicts.
+	Forgotten         []evidence.Edge
+	ForgottenCuts     []evidence.Cut
+	ForgottenVerdicts []evidence.Verdict
+}
+
+// Change says that a node has another customer than before, or became or ceased to be shared, or (reason
+// Neighbour) that a node beside it became shared.
+type Change struct {
+	Node                uuid.UUID
+	Type                string
+	Canonical, Previous uuid.UUID
+	Shared              bool
+	Reason              identitymap.Reason
+}
+
+// Audit is one thing that happened: a pair is new (Linked), is refused, is accepted after all; a hub is raised
+// or lowered; a component is over max_component (Oversize, Count 0 when that ends); a customer A fell apart and
+// B is a part with another name (Split).
+type Audit struct {
+	Kind         identitymap.AuditKind
+	A, B         uuid.UUID
+	TypeA, TypeB string
+	// Class is what the pair counts with under the rules.
+	Class uint8
+	// Limit is the type of identifier whose limit was met, max_cluster, max_component or cut; Count is how many
+	// there would be, or are.
+	Limit string
+	Count int
+}
+
+// The limits that are no type's.
+const (
+	LimitCluster   = "max_cluster"
+	LimitComponent = "max_component"
+	LimitCut       = "cut"
+)
 
 // Stats are sizes, for metrics.
 type Stats struct {
+	// Customers are those of two nodes or more.
 	Nodes, Pairs, Customers int
+	Hubs, Blocked           int
+	// Refused are pairs that would join two customers over a limit, the cap or a cut; Conflicted the components
+	// with such; Oversize the components that count with a stricter class because they are too large otherwise.
+	Refused, Conflicted, Oversize int
+	Suppressed                    int
 }
 
-// Graph holds the evidence of all workspaces and the partition it makes. One linked identifier costs
-// about 100 bytes.
-type Graph struct {
-	rules  Rules
-	spaces map[string]*space
+// New returns an empty graph without rules: nothing links until a Rules record. suppression is the second hash
+// of a node; nil is for a workspace where nothing is ever erased.
+func New(suppression func(node uuid.UUID) evidence.SuppressionKey) *Graph {
+	return &Graph{
+		suppression: suppression,
+		linkClass:   -1,
+		types:       newTypes(),
+		nobody:      make(map[uuid.UUID]struct{}),
+		verdicts:    make(map[uint32]evidence.Verdict),
+		cuts:        make(map[uint64]evidence.Cut),
+		cutsOf:      make(map[uint32][]uint32),
+		tallies:     make(map[uint32][]int),
+		suppressed:  make(map[evidence.SuppressionKey]int64),
+	}
 }
 
-// space is one workspace. Nodes are numbered in order of arrival; the numbers are never seen outside.
-type space struct {
-	rules    Rules
-	position int64
-	index    map[uuid.UUID]uint32
-	nodes    []node
-	pairs    map[uint64]evidence
-	// customers counts components of two nodes or more.
-	customers int
+// Position is how much of the log was applied: the offset of the last record plus one.
+func (g *Graph) Position() int64 { return g.position }
+
+// Sums are of the whole graph, for a comparison with another.
+func (g *Graph) Sums() evidence.Sums {
+	sums := g.sums
+	sums.Nodes, sums.Pairs = uint64(g.stats.Nodes), uint64(g.stats.Pairs)
+	return sums
 }
 
-type node struct {
-	id uuid.UUID
-	// firstSeen and rank are the minimum over the node's pairs.
-	firstSeen int64
-	// component is the number of the node that stands for the component; best and size are of use in that
-	// one only.
-	component, best, size uint32
-	// next makes a ring of the component's members.
-	next uint32
-	rank uint8
-}
+// Rules is the last Rules record; false when there was none.
+func (g *Graph) Rules() (evidence.Rules, bool) { return g.rules, g.ruled }
 
-// New returns an empty graph.
-func New(rules Rules) *Graph {
-	return &Graph{rules: rules, spaces: make(map[string]*space)}
-}
+// Engine is the highest engine that a record asked for.
+func (g *Graph) Engine() uint16 { return g.engine }
 
-// Position is how much of the log of a workspace's evidence was applied.
-func (g *Graph) Position(workspace string) int64 {
-	if s := g.spaces[workspace]; s != nil {
-		return s.position
-	}
-	return 0
-}
-
-// Customer returns the customer of a node: the node itself when it was never seen with another. known is
-// whether the graph has the node at all.
-func (g *Graph) Customer(workspace string, id uuid.UUID) (customer uuid.UUID, known bool) {
-	s := g.spaces[workspace]
-	if s == nil {
-		return id, false
-	}
-	i, known := s.index[id]
-	if !known {
-		return id, false
-	}
-	return s.nodes[s.canonical(i)].id, true
-}
-
-// Missing reports whether a pair is not known, or known with less. The edge it returns is the one to
-// append: the minimum of both.
-func (g *Graph) Missing(e *Edge) (Edge, bool) {
-	s := g.spaces[e.Workspace]
-	if s == nil {
-		return *e, true
-	}
-	a, knownA := s.index[e.A.Node]
-	if !knownA {
-		return *e, true
-	}
-	b, knownB := s.index[e.B.Node]
-	if !knownB {
-		return *e, true
-	}
-	before, known := s.pairs[pairKey(a, b)]
-	if !known {
-		return *e, true
-	}
-	joined := before.join(pack(e))
-	if joined == before {
-		return Edge{}, false
-	}
-	return joined.onto(e), true
-}
-
-// Apply takes in one record of the log; position is its offset plus one. It is the only method that
-// changes the graph.
-func (g *Graph) Apply(position int64, e *Edge) Effect {
-	s := g.spaces[e.Workspace]
-	if s == nil {
-		s = &space{rules: g.rules, index: make(map[uuid.UUID]uint32), pairs: make(map[uint64]evidence)}
-		g.spaces[e.Workspace] = s
-	}
-	s.position = max(s.position, position)
-
-	a, b := s.node(e.A.Node), s.node(e.B.Node)
-	key := pairKey(a, b)
-	said := pack(e)
-	before, known := s.pairs[key]
-	joined := said
-	if known {
-		joined = before.join(said)
-	}
-	s.pairs[key] = joined
-
-	var effect Effect
-	if joined != said {
-		effect.Worse, effect.Joined = true, joined.onto(e)
-	}
-	// Who named the two components before anything moves.
-	ofA, ofB := s.canonical(a), s.canonical(b)
-	s.improve(a, &e.A, e.FirstSeen)
-	s.improve(b, &e.B, e.FirstSeen)
-	apart := s.nodes[a].component != s.nodes[b].component
-	winner := s.canonical(a)
-	reason := Renamed
-	if joined.class() <= s.rules.LinkClass && apart {
-		winner = s.better(winner, s.canonical(b))
-		reason = Joined
-		effect.Changes = s.changes(effect.Changes, a, ofA, winner, reason)
-		effect.Changes = s.changes(effect.Changes, b, ofB, winner, reason)
-		s.union(a, b, winner)
-		return effect
-	}
-	effect.Changes = s.changes(effect.Changes, a, ofA, winner, reason)
-	if apart {
-		effect.Changes = s.changes(effect.Changes, b, ofB, s.canonical(b), reason)
-	}
-	return effect
-}
-
-// Stats of all workspaces.
+// Stats counts.
 func (g *Graph) Stats() Stats {
-	var stats Stats
-	for _, s := range g.spaces {
-		stats.Nodes += len(s.nodes)
-		stats.Pairs += len(s.pairs)
-		stats.Customers += s.customers
-	}
+	stats := g.stats
+	stats.Suppressed = len(g.suppressed)
 	return stats
 }
 
-// node returns the number of a node, and makes it a component of its own when it is new.
-func (s *space) node(id uuid.UUID) uint32 {
-	if i, known := s.index[id]; known {
-		return i
+// Customer is the node's customer: the node itself when nothing links it. known is whether the graph has it.
+func (g *Graph) Customer(id uuid.UUID) (customer uuid.UUID, known bool) {
+	n, known := g.number(id)
+	if !known {
+		return id, false
 	}
-	i := uint32(len(s.nodes))
-	s.index[id] = i
-	s.nodes = append(s.nodes, node{id: id, firstSeen: MaxFirstSeen, rank: worstRank, component: i, best: i, size: 1, next: i})
-	return i
+	return g.nodes.at(g.nodes.at(n).canonical).id, true
 }
 
-const worstRank = 255
-
-// canonical is the best member of a node's component.
-func (s *space) canonical(i uint32) uint32 { return s.nodes[s.nodes[i].component].best }
-
-// improve lowers a node's attributes, and makes it the best of its component when that is what it is now.
-func (s *space) improve(i uint32, end *End, firstSeen int64) {
-	n := &s.nodes[i]
-	n.rank = min(n.rank, s.rules.Rank(end.Type, end.Weak))
-	n.firstSeen = min(n.firstSeen, firstSeen)
-	component := &s.nodes[n.component]
-	component.best = s.better(component.best, i)
+// Shared is whether the node stands for more than one person, or for nobody: a hub, or blocked.
+func (g *Graph) Shared(id uuid.UUID) bool {
+	n, known := g.number(id)
+	return known && g.nodes.at(n).is(shared)
 }
 
-// better is argmin(rank, first seen, hash).
-func (s *space) better(i, j uint32) uint32 {
-	a, b := &s.nodes[i], &s.nodes[j]
-	switch {
-	case a.rank != b.rank:
-		if a.rank < b.rank {
-			return i
-		}
-	case a.firstSeen != b.firstSeen:
-		if a.firstSeen < b.firstSeen {
-			return i
-		}
-	case bytes.Compare(a.id[:], b.id[:]) <= 0:
-		return i
+// Missing reports whether the log lacks something of e, and what to append: e joined with what is known of the
+// pair. Nothing is missing when as much is known, when an end is blocked or suppressed, or when the pair could
+// neither link nor decide on a hub. That is so when one end is shared and each end either is a hub already or
+// is none by however many neighbours of the other's type: such a pair never comes alive by more evidence, so
+// the partition is the same without it, whoever saw it first. What is known already is still improved when it
+// is not live: it is bounded by the pairs, and then a hub that is lifted has the first-seen times of all of them.
+func (g *Graph) Missing(e *evidence.Edge) (evidence.Edge, bool) {
+	if e.A.Node == e.B.Node {
+		return evidence.Edge{}, false
 	}
-	return j
-}
-
-// changes appends a change for each member of i's component, if it has another name than before.
-func (s *space) changes(list []Change, i, before, now uint32, reason Reason) []Change {
-	if before == now {
-		return list
+	a, knownA := g.number(e.A.Node)
+	b, knownB := g.number(e.B.Node)
+	if knownA && g.nodes.at(a).is(blocked) || knownB && g.nodes.at(b).is(blocked) {
+		return evidence.Edge{}, false
 	}
-	for member := i; ; {
-		n := &s.nodes[member]
-		list = append(list, Change{Node: n.id, Canonical: s.nodes[now].id, Previous: s.nodes[before].id, Reason: reason})
-		if member = n.next; member == i {
-			return list
+	if knownA && knownB {
+		if p := g.find(a, b); p != none {
+			known := g.edge(p, e)
+			return evidence.Join(e, &known), e.Adds(&known)
 		}
 	}
+	if g.useless(a, knownA, e.A.Type, e.B.Type) && g.useless(b, knownB, e.B.Type, e.A.Type) &&
+		(knownA && g.nodes.at(a).is(shared) || knownB && g.nodes.at(b).is(shared)) {
+		return evidence.Edge{}, false
+	}
+	if g.forgotten(e.A.Node) || g.forgotten(e.B.Node) {
+		return evidence.Edge{}, false
+	}
+	return *e, true
 }
 
-// union writes the larger component's number into the smaller one's members, so that reading never
-// has to search: all in all n log n writes.
-func (s *space) union(a, b, winner uint32) {
-	large, small := s.nodes[a].component, s.nodes[b].component
-	if s.nodes[large].size < s.nodes[small].size {
-		large, small = small, large
-	}
-	switch {
-	case s.nodes[large].size == 1:
-		s.customers++ // two alone
-	case s.nodes[small].size > 1:
-		s.customers-- // two customers
-	}
-	for member := small; ; {
-		s.nodes[member].component = large
-		if member = s.nodes[member].next; member == small {
-			break
+// useless is whether one more neighbour of a type cannot make the node a hub.
+func (g *Graph) useless(n uint32, known bool, typ, neighbour string) bool {
+	if known {
+		if g.nodes.at(n).is(shared) {
+			return true
 		}
+		typ = g.types.list[g.nodes.at(n).typ].name
 	}
-	// Exchanging two successors makes one ring of two.
-	s.nodes[large].next, s.nodes[small].next = s.nodes[small].next, s.nodes[large].next
-	s.nodes[large].size += s.nodes[small].size
-	s.nodes[large].best = winner
+	_, limited := g.rules.Rules.Types[typ].Hubs[neighbour]
+	return !limited
 }
 
-// evidence is all that is known of a pair, in eight bytes: first seen (48 bits), score as distance from
-// the best (8), class (4), flags of the ends (4).
-type evidence uint64
-
-func pairKey(a, b uint32) uint64 {
-	return uint64(min(a, b))<<32 | uint64(max(a, b))
-}
-
-func pack(e *Edge) evidence {
-	packed := evidence(e.FirstSeen)<<16 | evidence(fullScore-e.Score)<<8 | evidence(e.Class)<<4
-	if e.A.Weak {
-		packed |= flagWeakA
-	}
-	if e.B.Weak {
-		packed |= flagWeakB
-	}
-	return packed
-}
-
-func (p evidence) class() uint8 { return uint8(p>>4) & 0xf }
-
-// join is the minimum of each part. It is associative, commutative and idempotent, which is why the order
-// and the repetition of evidence do not count.
-func (p evidence) join(q evidence) evidence {
-	const firstSeen, score, class, flags = evidence(MaxFirstSeen) << 16, evidence(0xff) << 8, evidence(0xf) << 4, evidence(0xf)
-	return min(p&firstSeen, q&firstSeen) | min(p&score, q&score) | min(p&class, q&class) | p&q&flags
-}
-
-// Join is the edge with the minimum of both; they are about one pair.
-func (e *Edge) Join(with *Edge) Edge { return pack(e).join(pack(with)).onto(e) }
-
-// onto is an edge with this evidence.
-func (p evidence) onto(e *Edge) Edge {
-	joined := *e
-	joined.FirstSeen = int64(p >> 16)
-	joined.Score = fullScore - uint8(p>>8)
-	joined.Class = p.class()
-	joined.A.Weak = p&flagWeakA != 0
-	joined.B.Weak = p&flagWeakB != 0
-	return joined
-}
+func (g *Graph) number(id uuid.UUID) (uint32, bool) { return g.index.find(id, &g.nodes) }

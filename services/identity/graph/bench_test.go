@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	graph "github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // starting are the rules that a workspace starts with.

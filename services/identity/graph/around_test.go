@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	graph "github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // Whatever an operator rules, only nodes around those that are named get another customer.

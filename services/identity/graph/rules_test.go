@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	graph "github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // A change of rules gives what a graph has that was built under these rules, and what it tells leads there.

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	graph "github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // store remembers what a store on disk would: the last record of a key, pairs with all that is known of them,

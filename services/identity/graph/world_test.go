@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	graph "github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // A world is small and its limits are narrow, so that everything happens in 25 records: hubs, conflicts, caps,

@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	graph "github.com/parcours-cdp/parcours/services/identity/graph/next"
-	"github.com/parcours-cdp/parcours/services/identity/graph/next/graphtest"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
+	"github.com/parcours-cdp/parcours/services/identity/graph/graphtest"
 )
 
 // histories is how many random histories are compared with the oracle after every record.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/parcours-cdp/parcours/internal/identitymap"
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
-	graph "github.com/parcours-cdp/parcours/services/identity/graph/next"
+	"github.com/parcours-cdp/parcours/services/identity/graph"
 )
 
 // I3: no customer is over a limit, the cap or a cut, and no shared node is one with another. Asked of the answers
