@@ -45,6 +45,7 @@ type identityShowCommand struct {
 	Type       string     `help:"Type of the identifier, with --value." placeholder:"TYPE"`
 	Value      string     `help:"The identifier itself." placeholder:"VALUE"`
 	ID         string     `help:"Any id that was ever handed out: customer_id, anchor, node." name:"id" placeholder:"UUID"`
+	History    bool       `help:"Add the history that ClickHouse keeps: what was linked, refused, split and ruled, and which customer each identifier had."`
 }
 
 // reference is the one way in which the identifier was named.
@@ -87,10 +88,22 @@ func (c identityShowCommand) Run(ctx context.Context, g globals, std streams) er
 	if err := client.call(ctx, http.MethodPost, "lookup", ref.Reference, &customer); err != nil {
 		return err
 	}
-	if g.Output == "json" {
-		return toJSON(std.out, customer)
+	var past []pastMoment
+	if c.History {
+		if past, err = c.history(ctx, g, &customer); err != nil {
+			return err
+		}
 	}
-	return printCustomer(std.out, &customer, ref.text)
+	if g.Output == "json" {
+		return toJSON(std.out, struct {
+			*api.Customer
+			Past []pastMoment `json:"clickhouse_history,omitempty"`
+		}{&customer, past})
+	}
+	if err := printCustomer(std.out, &customer, ref.text); err != nil {
+		return err
+	}
+	return printPast(std.out, past)
 }
 
 type identityExplainCommand struct {
