@@ -144,6 +144,27 @@ func TestDamagedStore(t *testing.T) {
 	})
 }
 
+// Without its manifest a database would be made anew: the records would go without a word.
+func TestLostManifestIsSaid(t *testing.T) {
+	o := Options{Dir: testDir, Workspace: "w", Topic: "t", files: vfs.NewMem()}
+	w, s := newWriter(4), mustOpen(t, o)
+	w.mustCommit(t, s, 5)
+	mustClose(t, s)
+	for _, path := range filesOf(t, o.files, testDir) {
+		if !strings.Contains(path, "marker.manifest") {
+			continue
+		}
+		if err := o.files.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(o); !errors.Is(err, ErrUnusable) {
+			t.Errorf("without %s: %v", path, err)
+		}
+		return
+	}
+	t.Error("the database has no manifest to lose")
+}
+
 func flush(t testing.TB, s *Store) {
 	t.Helper()
 	if err := s.db.Flush(); err != nil {
