@@ -96,11 +96,11 @@ const contradictWait = 5 * time.Second
 // contradict logs this instance's own sums, when they come from the log alone: then the other one is wrong
 // and has to learn it. An instance that began with a store rebuilds first, and speaks up if it still
 // disagrees.
-func (s *stitcher) contradict(d *disagreement) {
+func (s *stitcher) contradict(ctx context.Context, d *disagreement) {
 	if !d.whole {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), contradictWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), contradictWait)
 	defer cancel()
 	if err := s.kafka.Produce(ctx, evidenceRecord(s.workspace, &d.digest)); err != nil {
 		s.log.Warn("the other instance was not told that the sums differ", zap.Error(err))

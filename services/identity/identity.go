@@ -159,7 +159,7 @@ func (s *stitcher) follow(ctx context.Context) error {
 	r := s.replica
 	err := s.kafka.FollowFrom(ctx, stream.Evidence, r.partition, r.position(), r.apply)
 	if wrong := (*disagreement)(nil); errors.As(err, &wrong) {
-		s.contradict(wrong)
+		s.contradict(ctx, wrong)
 	}
 	return err
 }
@@ -255,7 +255,7 @@ func (s *stitcher) handle(ctx context.Context, ranges []stream.Range) error {
 }
 
 func (s *stitcher) readAll(ctx context.Context, b *batch, ranges []stream.Range) error {
-	if erased, any := s.replica.suppressions(); any {
+	if erased, some := s.replica.suppressions(); some {
 		b.erased, b.erasures = erased, erased.count
 	}
 	for _, r := range ranges {

@@ -124,7 +124,7 @@ type suppressions struct {
 }
 
 // suppressions are nil for a reader when there are none: that costs nothing.
-func (r *replica) suppressions() (s suppressions, any bool) {
+func (r *replica) suppressions() (s suppressions, some bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	s = suppressions{replica: r, count: r.graph.Suppressions()}
