@@ -294,6 +294,7 @@ func (g *Graph) sweep() {
 		g.index.remove(at.id, n)
 		g.sums.Map -= nodeSum(at.id, at.id, at.is(told))
 		g.stats.Nodes--
+		at.flags = gone
 		g.nodes.drop(n)
 	}
 }

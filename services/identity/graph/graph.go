@@ -76,6 +76,8 @@ const (
 	pending
 	// allowed: an operator said that the node is no hub, and not blocked by the rules.
 	allowed
+	// gone: the number is free.
+	gone
 	shared = blocked | hub
 )
 
