@@ -60,6 +60,7 @@ type cli struct {
 	Enricher  enricherCommand  `cmd:"" help:"Run the enricher alone."`
 	Sink      sinkCommand      `cmd:"" help:"Run the sink alone."`
 
+	Squash   squashCommand    `cmd:"" help:"Write the customers of now into closed months of ClickHouse, so that the identity map can forget."`
 	Simulate simulate.Command `cmd:"" help:"Send the events of a seeded population of shoppers."`
 	Events   struct {
 		Tail tailCommand `cmd:"" help:"Print events as they pass."`

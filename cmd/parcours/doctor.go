@@ -141,6 +141,7 @@ var groups = []struct{ service, group, topic string }{
 	{"enricher", enricher.Group, stream.Identified},
 	{"sink", sink.GroupTouchpoints, stream.Enriched},
 	{"sink map", sink.GroupIdentityMap, stream.IdentityMap},
+	{"sink audit", sink.GroupIdentityAudit, stream.IdentityAudit},
 	{"sink rejects", sink.GroupRejected, stream.Rejected},
 }
 

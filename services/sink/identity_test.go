@@ -99,8 +99,9 @@ func TestIdentifiersAndTheirHistory(t *testing.T) {
 	first, second := with(event(1, "Signed Up"), 2), event(2, "Product Viewed")
 	second.Identifiers[0].Type = "device_id"
 	r.produce(first, second, second, event(3, "Alone"))
-	first.Source = "app"
-	r.produce(first)
+	again := with(event(1, "Opened"), 2)
+	again.Source, again.OccurredAt = "app", again.OccurredAt+5
+	r.produce(again)
 	pair := identitymap.Audit{Position: 5, Kind: identitymap.AuditLinked, A: node(1), B: node(2), TypeA: "anonymous_id", TypeB: "device_id", Class: 1, Source: "web", Event: first.EventID}
 	r.audited(pair, pair)
 	r.mapped(
@@ -113,8 +114,8 @@ func TestIdentifiersAndTheirHistory(t *testing.T) {
 	r.eventually("SELECT uniqExact(position) FROM identity_audit WHERE workspace = %s", "1")
 	short := func(column string) string { return "substring(toString(" + column + "), 36)" }
 	r.golden("SELECT "+short("node")+", type, "+short("customer_id")+", shared, first_seen, last_seen, toString(sources), events, customer_since, customer_reason, version, linked_at, "+short("linked_node")+", linked_type, linked_class, linked_source, linked_event_id = '"+first.EventID.String()+"' FROM identifiers WHERE workspace = %s ORDER BY node", [][]string{
-		{"1", "anonymous_id", "1", "false", "2026-03-01 10:00:01.000", "2026-03-01 10:00:01.000", "['app','web']", "1", "", "", "0", "2026-03-01 12:00:00.000", "2", "device_id", "1", "web", "1"},
-		{"2", "device_id", "1", "false", "2026-03-01 10:00:01.000", "2026-03-01 10:00:02.000", "['app','web']", "2", "2026-03-01 12:00:00.000", "joined", "5", "2026-03-01 12:00:00.000", "1", "anonymous_id", "1", "web", "1"},
+		{"1", "anonymous_id", "1", "false", "2026-03-01 10:00:01.000", "2026-03-01 10:00:01.005", "['app','web']", "2", "", "", "0", "2026-03-01 12:00:00.000", "2", "device_id", "1", "web", "1"},
+		{"2", "device_id", "1", "false", "2026-03-01 10:00:01.000", "2026-03-01 10:00:02.000", "['app','web']", "3", "2026-03-01 12:00:00.000", "joined", "5", "2026-03-01 12:00:00.000", "1", "anonymous_id", "1", "web", "1"},
 		{"3", "anonymous_id", "3", "false", "2026-03-01 10:00:03.000", "2026-03-01 10:00:03.000", "['web']", "1", "", "", "0", "", "", "", "", "", ""},
 		{"9", "email", "9", "true", "", "", "[]", "0", "2026-03-01 12:00:00.000", "blocked", "6", "", "", "", "", "", ""},
 	})
@@ -122,7 +123,7 @@ func TestIdentifiersAndTheirHistory(t *testing.T) {
 	r.golden(`SELECT if(canonical_segment_id = segment_id, 'profile creation', 'profile merge') AS profile_event, triggering_event_type, triggering_event_name, triggering_event_source_slug, count(DISTINCT triggering_event_id)
 FROM id_graph_updates WHERE workspace = %s AND reason != 'neighbour' AND triggering_event_id IS NOT NULL GROUP BY ALL ORDER BY ALL`, [][]string{
 		{"profile creation", "track", "Alone", "web", "1"},
-		{"profile creation", "track", "Signed Up", "app", "1"},
+		{"profile creation", "track", "Signed Up", "web", "1"},
 		{"profile merge", "track", "Signed Up", "web", "1"},
 	})
 	r.golden("SELECT "+short("segment_id")+", "+short("canonical_segment_id")+", seq, reason FROM id_graph_updates WHERE workspace = %s ORDER BY segment_id, seq", [][]string{
