@@ -1,7 +1,6 @@
 package graph_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"testing"
@@ -165,7 +164,7 @@ func BenchmarkConflict(b *testing.B) {
 		next(ends[i], ends[i+7], int(position))
 	}
 	if stats := g.Stats(); stats.Conflicted != 1 || stats.Oversize != 0 {
-		b.Fatal(fmt.Sprintf("%+v", stats))
+		b.Fatalf("%+v", stats)
 	}
 }
 

@@ -19,6 +19,8 @@
 //	erasure, and what stays of it      erase.go
 //	all of it anew                     rebuild.go
 //
+// Operators are answered by explain.go, why.go and around.go.
+//
 // Nothing in it reads a clock, starts a goroutine, or lets the order of arrival, of memory or of a Go map show:
 // nodes are numbered inside, and outside everything is in the order of their ids. A Graph has no lock: Apply,
 // ApplyRules and Load change it, everything else only reads, and its user holds a read-write lock accordingly.

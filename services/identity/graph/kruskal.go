@@ -100,7 +100,8 @@ func (g *Graph) gather(s *solver, members []uint32, level int8, local func(n uin
 		}
 		for p, other := range g.around(n) {
 			link := g.pairs.at(p)
-			if link.a == n && link.facts().counts() <= level && g.live(link) {
+			// While rules change, readers may find a pair that counts and leads to where it is not evaluated yet.
+			if link.a == n && link.facts().counts() <= level && g.live(link) && g.nodes.at(other).component == at.component {
 				s.links = append(s.links, linkOf{order: link.facts().order(), pair: p, a: uint32(i), b: local(other)})
 			}
 		}
