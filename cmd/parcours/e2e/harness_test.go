@@ -32,9 +32,10 @@ const patience = 90 * time.Second
 // pipeline is a running Parcours.
 type pipeline struct {
 	up.Addresses
-	db   *warehouse.Warehouse
-	logs *observer.ObservedLogs
-	stop func() error
+	db      *warehouse.Warehouse
+	logs    *observer.ObservedLogs
+	brokers []string
+	stop    func() error
 }
 
 // start runs the four services in this process on the test's backends, until the test ends.
@@ -66,7 +67,7 @@ func run(t *testing.T, cfg up.Config) *pipeline {
 	go func() {
 		ended <- up.Run(ctx, cfg, up.Options{Log: zap.New(core), Ready: func(a up.Addresses) { ready <- a }})
 	}()
-	p := &pipeline{logs: logs}
+	p := &pipeline{logs: logs, brokers: cfg.Kafka.Brokers}
 	p.stop = func() error {
 		cancel()
 		return <-ended
