@@ -98,130 +98,161 @@ type link struct {
 	class int
 }
 
+// evaluation is F on its way.
+type evaluation struct {
+	State
+	rules     evidence.Ruleset
+	linkClass int
+	nodes     []uuid.UUID
+	types     map[uuid.UUID]string
+	// shared are blocked nodes after step 1, and hubs after step 2.
+	shared map[uuid.UUID]bool
+	left   []evidence.Edge
+	live   []link
+	seen   map[uuid.UUID]int64
+	weak   map[uuid.UUID]bool
+	// group is the smallest node of a node's component, level the component's k.
+	group   map[uuid.UUID]uuid.UUID
+	level   map[uuid.UUID]int
+	cluster map[uuid.UUID][]uuid.UUID
+}
+
 // Partition is F, steps 1 to 5.
 func (s State) Partition() map[uuid.UUID]Outcome {
-	rules := evidence.Ruleset{}
-	linkClass := -1
+	f := evaluation{State: s, linkClass: -1, types: map[uuid.UUID]string{}, shared: map[uuid.UUID]bool{}}
 	if s.Rules != nil {
-		rules, linkClass = *s.Rules, int(s.Rules.LinkClass)
+		f.rules, f.linkClass = *s.Rules, int(s.Rules.LinkClass)
 	}
-	types := map[uuid.UUID]string{}
 	for _, e := range s.Edges {
 		for _, end := range []evidence.End{e.A, e.B} {
-			if typ, known := types[end.Node]; !known || end.Type < typ {
-				types[end.Node] = end.Type
+			if typ, known := f.types[end.Node]; !known || end.Type < typ {
+				f.types[end.Node] = end.Type
 			}
 		}
 	}
-	rule := func(id uuid.UUID) evidence.TypeRule {
-		if r, known := rules.Types[types[id]]; known {
-			return r
-		}
-		return evidence.TypeRule{Rank: evidence.UnknownRank, Class: evidence.WorstClass}
+	f.nodes = s.nodes(f.rules)
+	f.leaveOut()
+	f.hubs()
+	f.bound()
+	f.kruskal()
+	outcomes := map[uuid.UUID]Outcome{}
+	for _, id := range f.nodes {
+		outcomes[id] = Outcome{Shared: f.shared[id], Customer: slices.MinFunc(f.cluster[id], f.compare)}
 	}
-	nodes := s.nodes(rules)
+	return outcomes
+}
 
-	// 1. Leave out.
-	out := map[uuid.UUID]bool{}
-	for _, id := range rules.Blocked {
-		out[id] = s.Verdicts[id] != evidence.Allowed
+func (f *evaluation) rule(id uuid.UUID) evidence.TypeRule {
+	if r, known := f.rules.Types[f.types[id]]; known {
+		return r
 	}
-	for id, ruling := range s.Verdicts {
-		out[id] = out[id] || ruling == evidence.Blocked
+	return evidence.TypeRule{Rank: evidence.UnknownRank, Class: evidence.WorstClass}
+}
+
+// leaveOut is step 1.
+func (f *evaluation) leaveOut() {
+	for _, id := range f.rules.Blocked {
+		f.shared[id] = f.Verdicts[id] != evidence.Allowed
 	}
-	var left []evidence.Edge
-	for key, e := range s.Edges {
-		if !s.Cuts[key] && !out[key[0]] && !out[key[1]] {
-			left = append(left, e)
+	for id, ruling := range f.Verdicts {
+		f.shared[id] = f.shared[id] || ruling == evidence.Blocked
+	}
+	for key, e := range f.Edges {
+		if !f.Cuts[key] && !f.shared[key[0]] && !f.shared[key[1]] {
+			f.left = append(f.left, e)
 		}
 	}
-	// 2. Hubs.
+}
+
+// hubs is step 2: hubs, the pairs that are live then, and what these say of their nodes.
+func (f *evaluation) hubs() {
 	neighbours := map[uuid.UUID]map[string]int{}
-	for _, e := range left {
+	for _, e := range f.left {
 		for _, ends := range [][2]uuid.UUID{{e.A.Node, e.B.Node}, {e.B.Node, e.A.Node}} {
 			if neighbours[ends[0]] == nil {
 				neighbours[ends[0]] = map[string]int{}
 			}
-			neighbours[ends[0]][types[ends[1]]]++
+			neighbours[ends[0]][f.types[ends[1]]]++
 		}
 	}
 	for id, counts := range neighbours {
-		for typ, most := range rule(id).Hubs {
-			out[id] = out[id] || counts[typ] > most && s.Verdicts[id] != evidence.Allowed
+		for typ, most := range f.rule(id).Hubs {
+			f.shared[id] = f.shared[id] || counts[typ] > most && f.Verdicts[id] != evidence.Allowed
 		}
 	}
-	var live []link
-	seen, weak := map[uuid.UUID]int64{}, map[uuid.UUID]bool{}
-	for _, e := range left {
-		if out[e.A.Node] || out[e.B.Node] {
+	f.seen, f.weak = map[uuid.UUID]int64{}, map[uuid.UUID]bool{}
+	for _, e := range f.left {
+		if f.shared[e.A.Node] || f.shared[e.B.Node] {
 			continue
 		}
-		class := max(int(e.Class), int(rule(e.A.Node).Class), int(rule(e.B.Node).Class))
+		class := max(int(e.Class), int(f.rule(e.A.Node).Class), int(f.rule(e.B.Node).Class))
 		if e.A.Weak || e.B.Weak {
 			class = evidence.WorstClass
 		}
-		live = append(live, link{e, class})
+		f.live = append(f.live, link{e, class})
 		for _, end := range []evidence.End{e.A, e.B} {
-			if at, known := seen[end.Node]; !known {
-				seen[end.Node], weak[end.Node] = e.FirstSeen, end.Weak
+			if at, known := f.seen[end.Node]; !known {
+				f.seen[end.Node], f.weak[end.Node] = e.FirstSeen, end.Weak
 			} else {
-				seen[end.Node], weak[end.Node] = min(at, e.FirstSeen), weak[end.Node] && end.Weak
+				f.seen[end.Node], f.weak[end.Node] = min(at, e.FirstSeen), f.weak[end.Node] && end.Weak
 			}
 		}
 	}
-	// 3. Bound the work.
-	group := map[uuid.UUID]uuid.UUID{} // node -> the smallest node of its component
-	level := map[uuid.UUID]int{}
-	for _, id := range nodes {
-		group[id], level[id] = id, -1
+}
+
+// bound is step 3.
+func (f *evaluation) bound() {
+	f.group, f.level = map[uuid.UUID]uuid.UUID{}, map[uuid.UUID]int{}
+	for _, id := range f.nodes {
+		f.group[id], f.level[id] = id, -1
 	}
-	for k := linkClass; k >= 0; k-- {
-		for _, members := range components(nodes, live, k) {
-			if len(members) > rules.MaxComponent {
+	for k := f.linkClass; k >= 0; k-- {
+		for _, members := range components(f.nodes, f.live, k) {
+			if len(members) > f.rules.MaxComponent {
 				continue
 			}
 			for _, id := range members {
-				if level[id] == -1 {
-					group[id], level[id] = members[0], k
+				if f.level[id] == -1 {
+					f.group[id], f.level[id] = members[0], k
 				}
 			}
 		}
 	}
-	// 4. Constrained Kruskal.
-	slices.SortFunc(live, func(x, y link) int {
+}
+
+// kruskal is step 4.
+func (f *evaluation) kruskal() {
+	slices.SortFunc(f.live, func(x, y link) int {
 		return cmp.Or(cmp.Compare(x.class, y.class), cmp.Compare((100-x.Score)/evidence.ScoreBucket, (100-y.Score)/evidence.ScoreBucket),
 			cmp.Compare(x.FirstSeen, y.FirstSeen), bytes.Compare(x.A.Node[:], y.A.Node[:]), bytes.Compare(x.B.Node[:], y.B.Node[:]))
 	})
-	cluster := map[uuid.UUID][]uuid.UUID{}
-	for _, id := range nodes {
-		cluster[id] = []uuid.UUID{id}
+	f.cluster = map[uuid.UUID][]uuid.UUID{}
+	for _, id := range f.nodes {
+		f.cluster[id] = []uuid.UUID{id}
 	}
-	for _, l := range live {
+	for _, l := range f.live {
 		a, b := l.A.Node, l.B.Node
-		if group[a] != group[b] || l.class > level[a] || slices.Contains(cluster[a], b) {
+		if f.group[a] != f.group[b] || l.class > f.level[a] || slices.Contains(f.cluster[a], b) {
 			continue
 		}
-		union := slices.Concat(cluster[a], cluster[b])
-		if s.allowed(union, types, rules) {
+		union := slices.Concat(f.cluster[a], f.cluster[b])
+		if f.allowed(union, f.types, f.rules) {
 			for _, id := range union {
-				cluster[id] = union
+				f.cluster[id] = union
 			}
 		}
 	}
-	// 5. The best member names the customer.
+}
+
+// compare is step 5: the best member goes first.
+func (f *evaluation) compare(x, y uuid.UUID) int {
 	rank := func(id uuid.UUID) int {
-		if weak[id] {
-			return int(rule(id).Rank) + evidence.WeakRank
+		if f.weak[id] {
+			return int(f.rule(id).Rank) + evidence.WeakRank
 		}
-		return int(rule(id).Rank)
+		return int(f.rule(id).Rank)
 	}
-	outcomes := map[uuid.UUID]Outcome{}
-	for _, id := range nodes {
-		outcomes[id] = Outcome{Shared: out[id], Customer: slices.MinFunc(cluster[id], func(x, y uuid.UUID) int {
-			return cmp.Or(cmp.Compare(rank(x), rank(y)), cmp.Compare(seen[x], seen[y]), bytes.Compare(x[:], y[:]))
-		})}
-	}
-	return outcomes
+	return cmp.Or(cmp.Compare(rank(x), rank(y)), cmp.Compare(f.seen[x], f.seen[y]), bytes.Compare(x[:], y[:]))
 }
 
 // nodes are all that something names, ascending.
