@@ -187,6 +187,8 @@ func (o *opening) judge(s *store.Store, position int64) error {
 		return unusable(behindLog, "the store is at %d and the log begins at %d", position, o.extent.Start)
 	case position < o.extent.End && asleep > maxSleep:
 		return unusable(asleepTooLong, "the store was written %s ago, the log keeps what takes records back for %s", asleep.Round(time.Minute), stream.EvidenceTombstones)
+	case s.OutboxFrom() > o.committed:
+		return unusable(outboxGone, "effects are kept from %d on, and the publisher's group was set back to %d", s.OutboxFrom(), o.committed)
 	}
 	return nil
 }

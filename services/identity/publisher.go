@@ -159,6 +159,8 @@ func (r *replica) effects(first, last int64) (iter.Seq2[store.Queued, error], er
 
 // forget drops the effects of records before the offset: they are committed.
 func (r *replica) forget(before int64) error {
+	r.forgetting.Lock()
+	defer r.forgetting.Unlock()
 	r.mu.Lock()
 	news := before > r.outboxFrom
 	r.outboxFrom = max(r.outboxFrom, before)

@@ -37,6 +37,8 @@ type replica struct {
 
 	// writing is held by who writes the position into the store.
 	writing sync.Mutex
+	// forgetting is held by who drops messages from the outbox.
+	forgetting sync.Mutex
 
 	mu    sync.RWMutex
 	graph *graph.Graph

@@ -273,6 +273,11 @@ func TestUnusableStores(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	f(outboxGone, func(r *replica, _ *opening, _ string) {
+		if err := r.forget(10); err != nil {
+			t.Fatal(err)
+		}
+	})
 	f(otherSums, func(r *replica, _ *opening, _ string) {
 		// One pair is not what it was, and everything else is in order.
 		tampered := l.edge(1, l.node("user_id", 1), l.node("anonymous_id", 1))

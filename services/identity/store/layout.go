@@ -12,11 +12,14 @@ import (
 // The first byte of a key says what it holds. Numbers behind it are big-endian, so that keys are in their
 // order.
 const (
-	keyState  = 0x00 // one row: position, time, sums
+	keyState  = 0x00 // one row: position, time, sums; with a 1 behind, another: where the outbox begins
 	keyOutbox = 0x01 // offset, place within the offset -> message
 	keyRecord = 0x02 // key of the evidence -> value of the evidence
 	keyEnd    = 0x03
 )
+
+// outboxFromKey has the offset from which on the outbox has all messages.
+var outboxFromKey = []byte{keyState, 1}
 
 const (
 	stateLayout = 1

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -112,20 +113,42 @@ func outboxEnd(offset int64) []byte {
 // forgetAtOnce bounds the memory that forgetting takes.
 const forgetAtOnce = 10_000
 
+// OutboxFrom is the highest offset that [Store.Forget] was given, in this life of the store or an earlier one:
+// messages before it are not kept.
+func (s *Store) OutboxFrom() int64 { return s.outboxFrom.Load() }
+
+func (s *Store) readOutboxFrom() error {
+	value, closer, err := s.db.Get(outboxFromKey)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return unusable("read where its outbox begins", err)
+	}
+	if len(value) != 8 {
+		return errors.Join(fmt.Errorf("%w: where its outbox begins is %d bytes", ErrUnusable, len(value)), closer.Close())
+	}
+	s.outboxFrom.Store(int64(binary.BigEndian.Uint64(value)))
+	return closer.Close()
+}
+
 // Forget drops the messages of offsets before the given one: they are produced and committed.
 func (s *Store) Forget(before int64) error {
 	if err := s.users.begin(); err != nil {
 		return fmt.Errorf("forget messages: %w", err)
 	}
 	defer s.users.done()
+	asked, from := before, s.forgotten.Load()
 	before = min(before, s.Position())
-	from := s.forgotten.Load()
-	if before <= from {
+	if asked <= s.outboxFrom.Load() && before <= from {
 		return nil
 	}
 	b, count := s.db.NewBatch(), int64(0)
+	if err := b.Set(outboxFromKey, binary.BigEndian.AppendUint64(nil, uint64(max(asked, s.outboxFrom.Load()))), nil); err != nil {
+		return errors.Join(fmt.Errorf("forget messages: %w", err), b.Close())
+	}
 	var failed error
-	for key := range s.scan(appendOutboxKey(nil, from, 0), appendOutboxKey(nil, before, 0), func(err error) { failed = err }) {
+	for key := range s.scan(appendOutboxKey(nil, from, 0), appendOutboxKey(nil, max(from, before), 0), func(err error) { failed = err }) {
 		if failed = b.Delete(key, nil); failed != nil {
 			break
 		}
@@ -143,7 +166,8 @@ func (s *Store) Forget(before int64) error {
 		return fmt.Errorf("forget messages: %w", err)
 	}
 	s.queued.Add(-count)
-	s.forgotten.Store(before)
+	s.forgotten.Store(max(from, before))
+	s.outboxFrom.Store(max(asked, s.outboxFrom.Load()))
 	return nil
 }
 

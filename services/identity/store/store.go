@@ -79,8 +79,9 @@ type Store struct {
 	state state
 
 	queued atomic.Int64
-	// forgotten is the offset before which the outbox is empty.
-	forgotten atomic.Int64
+	// forgotten is the offset before which the outbox is empty, outboxFrom the one from which on it has all there
+	// was to queue: they differ where the outbox began behind the position.
+	forgotten, outboxFrom atomic.Int64
 
 	users users
 }
@@ -206,6 +207,9 @@ func (s *Store) recover() error {
 		}
 	}
 	s.state = at
+	if err := s.readOutboxFrom(); err != nil {
+		return err
+	}
 	b := s.db.NewBatch()
 	if err := b.DeleteRange(appendOutboxKey(nil, s.state.position, 0), []byte{keyRecord}, nil); err != nil {
 		return errors.Join(fmt.Errorf("take back what was flushed: %w", err), b.Close())
