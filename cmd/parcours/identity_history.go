@@ -40,7 +40,7 @@ SELECT * FROM (
     SELECT DISTINCT a.at AS at, a.position AS position, a.sequence AS sequence, toString(a.kind) AS what, a.node AS node, toString(a.type) AS type,
         nullIf(a.other_node, toUUID('00000000-0000-0000-0000-000000000000')) AS other_node, toString(a.other_type) AS other_type,
         if(a.author != '', toString(a.author), toString(a.source)) AS by,
-        if(a.limited_by != '', concat(toString(a.limited_by), ', ', toString(a.count)), a.reason) AS why,
+        multiIf(a.limited_by = '', a.reason, a.count = 0, toString(a.limited_by), concat(toString(a.limited_by), ': ', toString(a.count))) AS why,
         nullIf(a.event_id, toUUID('00000000-0000-0000-0000-000000000000')) AS event_id
     FROM parcours.identity_audit AS a
     WHERE a.workspace = ? AND (a.node IN (%[1]s) OR a.other_node IN (%[1]s))
@@ -76,8 +76,20 @@ func (c identityShowCommand) history(ctx context.Context, g globals, customer *a
 	if err := db.Select(ctx, &rows, query, cfg.Workspace.Name, cfg.Workspace.Name); err != nil {
 		return nil, fmt.Errorf("%w; without --history ClickHouse is not asked", err)
 	}
+	// Rulings are about nodes whose types they do not know.
+	types := make(map[uuid.UUID]string, len(customer.Members))
+	for i := range customer.Members {
+		types[customer.Members[i].Node] = customer.Members[i].Type
+	}
 	for i := range rows {
-		past = append(past, rows[len(rows)-1-i].pastMoment)
+		p := rows[len(rows)-1-i].pastMoment
+		if p.Type == "" {
+			p.Type = types[p.Node]
+		}
+		if p.OtherType == "" && p.OtherNode != nil && p.What != whatRow {
+			p.OtherType = types[*p.OtherNode]
+		}
+		past = append(past, p)
 	}
 	return past, nil
 }

@@ -31,9 +31,7 @@ func (e *Explanation) Tell(name Namer) []string {
 	default:
 		say("%s and %s are two customers, %s and %s.", a, b, e.A.CustomerID, e.B.CustomerID)
 	}
-	for i := range e.Path {
-		said = append(said, t.pair(&e.Path[i]))
-	}
+	said = append(said, t.way(e.A.Node, e.Path)...)
 	if !e.OneCustomer {
 		said = append(said, t.obstacle(e)...)
 	}
@@ -64,10 +62,26 @@ func (t teller) node(node uuid.UUID, typ string) string {
 	return typ + " " + node.String()[:shortID]
 }
 
+// way says where pairs come from that lead from a node to another, each from the one that is reached.
+func (t teller) way(from uuid.UUID, pairs []Pair) []string {
+	var said []string
+	for i := range pairs {
+		p := &pairs[i]
+		if p.B == from {
+			said = append(said, t.pair(p, t.node(p.B, p.TypeB), t.node(p.A, p.TypeA)))
+			from = p.A
+			continue
+		}
+		said = append(said, t.pair(p, t.node(p.A, p.TypeA), t.node(p.B, p.TypeB)))
+		from = p.B
+	}
+	return said
+}
+
 // pair says where a pair comes from.
-func (t teller) pair(p *Pair) string {
+func (t teller) pair(p *Pair, first, second string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s and %s were seen together first on %s", t.node(p.A, p.TypeA), t.node(p.B, p.TypeB), day(p.FirstSeen))
+	fmt.Fprintf(&b, "%s and %s were seen together first on %s", first, second, day(p.FirstSeen))
 	if p.Source != "" {
 		fmt.Fprintf(&b, " by source %s", p.Source)
 	}
@@ -104,10 +118,7 @@ func (t teller) obstacle(e *Explanation) []string {
 	case TooLarge:
 		said = append(said, "They are in a mass of connected identifiers that is too large to be customers: "+detail("see max_component of the rules")+".")
 	}
-	for i := range e.Between {
-		said = append(said, t.pair(&e.Between[i]))
-	}
-	return said
+	return append(said, t.way(e.A.Node, e.Between)...)
 }
 
 // standing says what is special about a node.

@@ -34,6 +34,13 @@ func TestTell(t *testing.T) {
 		"email:lea@free.fr and user_id 22222222 are one customer, 22222222-2222-4222-8222-222222222222.",
 		"email:lea@free.fr and user_id 22222222 were seen together first on 2026-11-03 09:30 UTC by source web in event 33333333-3333-4333-8333-333333333333 (typed).",
 	)
+	// A way is told from its beginning.
+	swapped := pair
+	swapped.A, swapped.TypeA, swapped.B, swapped.TypeB = pair.B, pair.TypeB, pair.A, pair.TypeA
+	f(api.Explanation{OneCustomer: true, A: joined, B: b, Verdict: api.Linked, Path: []api.Pair{swapped}},
+		"email:lea@free.fr and user_id 22222222 are one customer, 22222222-2222-4222-8222-222222222222.",
+		"email:lea@free.fr and user_id 22222222 were seen together first on 2026-11-03 09:30 UTC by source web in event 33333333-3333-4333-8333-333333333333 (typed).",
+	)
 	two := "email:lea@free.fr and user_id 22222222 are two customers, 11111111-1111-4111-8111-111111111111 and 22222222-2222-4222-8222-222222222222."
 	refused := pair
 	refused.State, refused.Why, refused.EventID = api.Refused, "one customer has at most 1 user_id", nil
