@@ -279,3 +279,32 @@ func TestHotPathAllocations(t *testing.T) {
 		t.Errorf("%d known pairs are missing", len(s.batch.missing))
 	}
 }
+
+// Somebody can be erased while a batch waits for its evidence: it must not go out with what was read before.
+func TestErasedWhileABatchIsInHand(t *testing.T) {
+	s := newBench(t)
+	records := []stream.Range{{Records: touchpoints(t, s.registry, 0, 10, 0)}}
+	read := func() {
+		t.Helper()
+		s.batch.reset()
+		if err := s.readAll(t.Context(), &s.batch, records); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	e := s.batch.events[0]
+	erased := s.batch.resolved[s.batch.order[e.orderFrom]].Node
+	s.apply(t, &evidence.Erase{Workspace: s.workspace, Nodes: []uuid.UUID{erased}, Note: evidence.Note{At: e.firstSeen}})
+	if s.resolve(&s.batch) {
+		t.Fatal("a batch that was read before the erasure went out")
+	}
+	read()
+	if !s.resolve(&s.batch) || s.batch.forgotten == 0 {
+		t.Errorf("read again, %d events are dropped", s.batch.forgotten)
+	}
+	for i := range s.batch.resolved {
+		if s.batch.resolved[i].Node == erased {
+			t.Error("the erased node is still there")
+		}
+	}
+}

@@ -9,6 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/parcours-cdp/parcours/internal/identitymap"
 	"github.com/parcours-cdp/parcours/internal/stream"
@@ -287,6 +290,44 @@ func TestEvidenceAfterAnErasureIsTakenBack(t *testing.T) {
 	}
 	if tombstones != 2 {
 		t.Errorf("the pair has %d tombstones, want one for the erasure and one for what came after", tombstones)
+	}
+}
+
+// The erasure's own tombstone says that everything that follows from it is written: it waits for the map.
+func TestErasureEndsLast(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.collect(w.touch(1, id("user_id", "u-1"), id("email", "a.b@free.fr")))
+	w.untilEvents(1)
+	w.untilPublished()
+	stuck := w.cluster.Fault(kfake.Fault{Keys: at(kmsg.Produce), Topic: stream.IdentityMap, Err: kerr.LeaderNotAvailable, Count: -1})
+	erase := evidence.Erase{Workspace: w.ws.Name, Request: uuid.New(), Nodes: []uuid.UUID{w.node("user_id", "u-1")}, Note: evidence.Note{At: 1 << 42}}
+	position := w.rule(&erase)
+	tombstones := func() (pairs, erasures int) {
+		for _, tombstone := range ofKind[*evidence.Tombstone](w.logged()) {
+			switch tombstone.Of.(type) {
+			case *evidence.Edge:
+				pairs++
+			case *evidence.Erase:
+				erasures++
+			}
+		}
+		return pairs, erasures
+	}
+	if err := stuck.Wait(w.soon(), 3); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the pair's tombstone", func() bool { pairs, _ := tombstones(); return pairs == 1 })
+	if _, erasures := tombstones(); erasures != 0 {
+		t.Error("the erasure ended before the map had it")
+	}
+	if n := len(ofKind[*evidence.Suppress](w.logged())); n != 1 {
+		t.Errorf("the log has %d suppressions, want 1", n)
+	}
+	stuck.Remove()
+	w.untilPosition(position)
+	if _, erasures := tombstones(); erasures != 1 {
+		t.Errorf("the erasure has %d tombstones", erasures)
 	}
 }
 
