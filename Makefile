@@ -157,6 +157,10 @@ fuzz: go ## Run every fuzz target for FUZZTIME (20s)
 bench: setup-engine $(BIN)/benchstat ## Run the benchmarks of bench/
 	@cd bench && go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-warehouse
+bench-warehouse: go ## Measure what it costs to ask ten million events for their customers of now
+	@cd bench && go test -run '^$$' -bench '^BenchmarkWarehouse$$' -benchtime 3x -timeout 30m .
+
 .PHONY: bench-identity
 bench-identity: go ## Measure the customers found against who is really who, rule by rule (some minutes)
 	@cd bench && go test -run '^$$' -bench '^BenchmarkIdentityQuality$$' -benchtime 1x -timeout 30m .

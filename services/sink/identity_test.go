@@ -128,7 +128,9 @@ FROM id_graph_updates WHERE workspace = %s AND reason != 'neighbour' AND trigger
 	})
 	r.golden("SELECT "+short("segment_id")+", "+short("canonical_segment_id")+", seq, reason FROM id_graph_updates WHERE workspace = %s ORDER BY segment_id, seq", [][]string{
 		{"1", "1", "0", "created"},
-		{"2", "2", "0", "created"}, {"2", "1", "5", "joined"}, {"2", "1", "6", "neighbour"},
+		{"2", "2", "0", "created"},
+		{"2", "1", "5", "joined"},
+		{"2", "1", "6", "neighbour"},
 		{"3", "3", "0", "created"},
 		{"9", "9", "6", "blocked"},
 	})
