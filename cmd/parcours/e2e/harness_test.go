@@ -35,6 +35,7 @@ type pipeline struct {
 	db      *warehouse.Warehouse
 	logs    *observer.ObservedLogs
 	brokers []string
+	dataDir string
 	stop    func() error
 }
 
@@ -67,7 +68,7 @@ func run(t *testing.T, cfg up.Config) *pipeline {
 	go func() {
 		ended <- up.Run(ctx, cfg, up.Options{Log: zap.New(core), Ready: func(a up.Addresses) { ready <- a }})
 	}()
-	p := &pipeline{logs: logs, brokers: cfg.Kafka.Brokers}
+	p := &pipeline{logs: logs, brokers: cfg.Kafka.Brokers, dataDir: cfg.Embedded.DataDir}
 	p.stop = func() error {
 		cancel()
 		return <-ended
