@@ -24,7 +24,7 @@ func TestComposeConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	secrets := t.TempDir()
-	for _, secret := range []string{"hash_key", "clickhouse_password"} {
+	for _, secret := range []string{"hash_key", "admin_token", "clickhouse_password"} {
 		if err := os.WriteFile(filepath.Join(secrets, secret), []byte(strings.Repeat("ab", 32)), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -49,6 +49,9 @@ func TestComposeConfiguration(t *testing.T) {
 			}
 			if cfg.Workspace.HashKey == "" {
 				t.Error("no hash key reached the configuration")
+			}
+			if (cfg.Admin.Token != "") != (name == "identity") {
+				t.Error("the admin token belongs to identity, which operators operate, and to nobody else")
 			}
 			if name == "sink" && cfg.Sink.ClickHouse.Password == "" {
 				t.Error("no password of ClickHouse reached the configuration")

@@ -230,6 +230,7 @@ func TestProblemsNameFieldAndRemedy(t *testing.T) {
 	f("POST", "block", `{"identifier":{"type":"user_id","value":"lea-martin"},"author":"marie","reason":"lea-martin asked"}`, bad, "reason", "Personal data")
 	f("POST", "block", `{"identifier":{"type":"user_id","value":"lea-martin"},"author":"lea-martin","reason":"asked"}`, bad, "reason", "Personal data")
 	f("POST", "block", `{"identifier":`+refB+`,"author":"marie","reason":"call 06 12 34 56 78"}`, bad, "reason", "Personal data")
+	f("POST", "block", `{"identifier":`+refB+`,"author":"marie","reason":"ask zoe@example.org"}`, bad, "reason", "Personal data")
 	f("POST", "allow", `{"a":`+refA+`,"b":`+refB+`,"identifier":`+refA+`,`+whyMe+`}`, bad, "identifier", "a and b")
 	f("POST", "allow", `{"identifier":`+refA+`,"ruling":"perhaps",`+whyMe+`}`, bad, "ruling", "neutral or allowed")
 	f("POST", "allow", `{"a":`+refA+`,"b":`+refB+`,"ruling":"neutral",`+whyMe+`}`, bad, "ruling", "takes none")
