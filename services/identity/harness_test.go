@@ -46,9 +46,9 @@ type world struct {
 	identified, rejected, evidence, identities, audit *ear
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, opts ...kfake.Opt) *world {
 	t.Helper()
-	w := &world{t: t, cluster: streamtest.Cluster(t), url: registrytest.Serve(t), ws: workspace.DefaultConfig()}
+	w := &world{t: t, cluster: streamtest.Cluster(t, opts...), url: registrytest.Serve(t), ws: workspace.DefaultConfig()}
 	w.ws.HashKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 	w.kafka = streamtest.Client(t, w.cluster.ListenAddrs())
 	w.registry = w.newRegistry()

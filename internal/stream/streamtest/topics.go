@@ -67,10 +67,15 @@ func listed(ctx context.Context, t testing.TB, client *kadm.Client, topics []str
 
 func admin(t testing.TB, brokers []string) *kadm.Client {
 	t.Helper()
+	return kadm.NewClient(connect(t, brokers))
+}
+
+func connect(t testing.TB, brokers []string) *kgo.Client {
+	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
 	t.Cleanup(client.Close)
-	return kadm.NewClient(client)
+	return client
 }
