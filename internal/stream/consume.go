@@ -184,11 +184,20 @@ func fetchError(fetches kgo.Fetches, lost func(*kgo.ErrDataLoss)) error {
 			// The poll's own deadline.
 		case kerr.IsRetriable(failed.Err):
 			// Leader moves and topics that are being created.
+		case sessionLost(failed.Err):
+			// The group has not heard of this member for too long; it joins again as a new one.
 		default:
 			return failed.Err
 		}
 	}
 	return nil
+}
+
+// sessionLost is whether the group forgot this member, or went on without it. The commit of what was in hand is
+// refused then, and who owns the partition now repeats it.
+func sessionLost(err error) bool {
+	var session *kgo.ErrGroupSession
+	return errors.As(err, &session) && (errors.Is(session.Err, kerr.UnknownMemberID) || errors.Is(session.Err, kerr.IllegalGeneration))
 }
 
 func (c *Client) commit(ctx context.Context, client *kgo.Client, group string, batch []Range) error {
