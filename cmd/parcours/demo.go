@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/parcours-cdp/parcours/cmd/parcours/demo"
@@ -128,7 +130,11 @@ func writeKeys(cfg up.Config) map[string]string {
 	return keys
 }
 
-const drainPoll = 100 * time.Millisecond
+const (
+	drainPoll = 100 * time.Millisecond
+	// drainPatience is how long nothing may move before the demo gives up.
+	drainPatience = time.Minute
+)
 
 // drain waits until every stage has committed all that the stages before it wrote.
 func drain(ctx context.Context, cfg up.Config, a up.Addresses) error {
@@ -140,18 +146,27 @@ func drain(ctx context.Context, cfg up.Config, a up.Addresses) error {
 	defer kafka.Close()
 	ticker := time.NewTicker(drainPoll)
 	defer ticker.Stop()
+	var before []string
+	moved := time.Now()
 	for {
-		behind := int64(0)
+		var behind []string
 		// In the order of the path: a stage that is drained cannot fill up again once those before it are.
-		for _, g := range groups {
+		for _, g := range groups(cfg.Workspace.Name) {
 			lag, err := kafka.GroupLag(ctx, g.group, g.topic)
 			if err != nil {
 				return err
 			}
-			behind += lag[g.topic]
+			if lag[g.topic] > 0 {
+				behind = append(behind, fmt.Sprintf("group %s by %d records of %s", g.group, lag[g.topic], g.topic))
+			}
 		}
-		if behind == 0 {
+		if len(behind) == 0 {
 			return nil
+		}
+		if !slices.Equal(behind, before) {
+			before, moved = behind, time.Now()
+		} else if time.Since(moved) > drainPatience {
+			return fmt.Errorf("wait until all is stored: nothing moved for %s, behind are %s: run it again with --data-dir and read the log", drainPatience, strings.Join(behind, ", "))
 		}
 		select {
 		case <-ctx.Done():

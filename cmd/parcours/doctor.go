@@ -134,15 +134,20 @@ func examineDataDir(dir string) finding {
 	return ok(check, detail)
 }
 
-// groups are the consumer groups and what they read, in the order of the path.
-var groups = []struct{ service, group, topic string }{
-	{"identity", "parcours-identity", stream.Touchpoints},
-	{"identity map", "parcours-identity-publisher", stream.Evidence},
-	{"enricher", enricher.Group, stream.Identified},
-	{"sink", sink.GroupTouchpoints, stream.Enriched},
-	{"sink map", sink.GroupIdentityMap, stream.IdentityMap},
-	{"sink audit", sink.GroupIdentityAudit, stream.IdentityAudit},
-	{"sink rejects", sink.GroupRejected, stream.Rejected},
+// consumerGroup is a group and what it reads.
+type consumerGroup struct{ service, group, topic string }
+
+// groups are the consumer groups of a workspace's pipeline, in the order of the path.
+func groups(workspace string) []consumerGroup {
+	return []consumerGroup{
+		{"identity", "parcours-identity", stream.Touchpoints},
+		{"identity map", "parcours-identity-publisher." + workspace, stream.Evidence},
+		{"enricher", enricher.Group, stream.Identified},
+		{"sink", sink.GroupTouchpoints, stream.Enriched},
+		{"sink map", sink.GroupIdentityMap, stream.IdentityMap},
+		{"sink audit", sink.GroupIdentityAudit, stream.IdentityAudit},
+		{"sink rejects", sink.GroupRejected, stream.Rejected},
+	}
 }
 
 func examineKafka(ctx context.Context, cfg up.Config) []finding {
@@ -157,7 +162,7 @@ func examineKafka(ctx context.Context, cfg up.Config) []finding {
 		return []finding{failed(check, err, advice)}
 	}
 	findings := []finding{ok(check, strings.Join(cfg.Kafka.Brokers, ", "))}
-	for _, g := range groups {
+	for _, g := range groups(cfg.Workspace.Name) {
 		lag, err := client.GroupLag(ctx, g.group, g.topic)
 		if err != nil {
 			findings = append(findings, finding{g.service + " lag", noted, "not known yet", "start the services: they create topic " + g.topic})

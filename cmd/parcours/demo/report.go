@@ -349,7 +349,8 @@ func told(causes []Cause) string {
 		return "no pair of events wrongly"
 	}
 	part := func(name string, pairs int64) string {
-		return fmt.Sprintf("%s %s", name, percent.cell(hundredths(float64(pairs)/float64(total))))
+		// In one word, so that no line breaks inside it.
+		return name + " " + strings.ReplaceAll(percent.cell(hundredths(float64(pairs)/float64(total))), " ", "")
 	}
 	words := []string{}
 	for _, c := range causes[:min(len(causes), toldCauses)] {
