@@ -42,24 +42,8 @@ func (r result) report(b *testing.B, name string) {
 // is through, after the start of the service.
 func (s stage) round(b *testing.B) result {
 	b.Helper()
-	kafkaConfig := streamtest.Config(streamtest.Broker(b))
-	kafka, err := stream.Connect(kafkaConfig, zap.NewNop(), prometheus.NewRegistry())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer kafka.Close()
-	registryConfig := registry.DefaultConfig()
-	registryConfig.URL = registrytest.Serve(b)
-	reg, err := registry.New(registryConfig, zap.NewNop())
-	if err != nil {
-		b.Fatal(err)
-	}
-	ws := workspace.DefaultConfig()
-	ws.HashKey = strings.Repeat("ab", 32)
-	p := service.Platform{
-		Workspace: ws, Identifiers: identifier.DefaultConfig(), Kafka: kafka, Registry: reg,
-		Log: zap.NewNop(), Metrics: prometheus.NewRegistry(), Ready: service.NewReadiness(),
-	}
+	p := newPlatform(b)
+	kafka := p.Kafka
 	if err := kafka.EnsureTopics(b.Context(), s.in, s.out, stream.Rejected); err != nil {
 		b.Fatal(err)
 	}
@@ -78,6 +62,29 @@ func (s stage) round(b *testing.B) result {
 		b.Fatal(err)
 	}
 	return result{float64(count) / took.Seconds(), cpu, allocations}
+}
+
+// newPlatform is a broker in memory and all that a service needs beside it.
+func newPlatform(b *testing.B) service.Platform {
+	b.Helper()
+	kafkaConfig := streamtest.Config(streamtest.Broker(b))
+	kafka, err := stream.Connect(kafkaConfig, zap.NewNop(), prometheus.NewRegistry())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(kafka.Close)
+	registryConfig := registry.DefaultConfig()
+	registryConfig.URL = registrytest.Serve(b)
+	reg, err := registry.New(registryConfig, zap.NewNop())
+	if err != nil {
+		b.Fatal(err)
+	}
+	ws := workspace.DefaultConfig()
+	ws.HashKey = strings.Repeat("ab", 32)
+	return service.Platform{
+		Workspace: ws, Identifiers: identifier.DefaultConfig(), Kafka: kafka, Registry: reg,
+		Log: zap.NewNop(), Metrics: prometheus.NewRegistry(), Ready: service.NewReadiness(),
+	}
 }
 
 // limit does what no stage can do without: read, copy with a suffix, write, commit.
