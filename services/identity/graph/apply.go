@@ -59,6 +59,9 @@ func (g *Graph) applyEdge(e *evidence.Edge) {
 	}
 	touched := []uint32{a, b}
 	for _, n := range [2]uint32{a, b} {
+		if g.pairs.at(p).claims(n) == g.nodes.at(n).typ {
+			continue // as ever
+		}
 		isFirst := isNew && g.pairs.at(p).next(n) == none
 		if g.retype(n) && !isFirst {
 			for _, other := range g.around(n) {

@@ -192,6 +192,26 @@ func BenchmarkGiant(b *testing.B) {
 	}
 }
 
+// BenchmarkBusy is one more neighbour of a node that has 100,000 and is no hub, because an operator allowed it.
+func BenchmarkBusy(b *testing.B) {
+	s := source{rand.NewChaCha8([32]byte{6})}
+	g := graph.New(suppression)
+	g.Apply(1, starting())
+	busy := evidence.End{Node: s.id(), Type: "device_id"}
+	g.Apply(2, &evidence.Verdict{Workspace: workspace, Node: busy.Node, Ruling: evidence.Allowed})
+	next := func(i int) {
+		e := evidence.NewEdge(workspace, busy, evidence.End{Node: s.id(), Type: "email"})
+		g.Apply(int64(i+3), &e)
+	}
+	for i := range 100_000 {
+		next(i)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		next(i)
+	}
+}
+
 // BenchmarkCookies is a customer with 200 cookies getting one more, and the pairs of two busy nodes.
 func BenchmarkCookies(b *testing.B) {
 	s := source{rand.NewChaCha8([32]byte{5})}

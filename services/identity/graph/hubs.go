@@ -123,17 +123,21 @@ func (p *pair) weakEnd(n uint32) bool {
 	return p.facts()&weakB != 0
 }
 
+// claims is what the pair's records call its end n.
+func (p *pair) claims(n uint32) uint16 {
+	if p.a == n {
+		return p.typeA
+	}
+	return p.typeB
+}
+
 // retype gives a node the smallest of the types that its pairs claim. Writers agree on types; should they not,
 // this depends on no order. It returns whether that changed anything.
 func (g *Graph) retype(n uint32) bool {
 	was := g.nodes.at(n).typ
 	first := true
 	for p := range g.around(n) {
-		at := g.pairs.at(p)
-		claimed := at.typeA
-		if at.b == n {
-			claimed = at.typeB
-		}
+		claimed := g.pairs.at(p).claims(n)
 		if first {
 			g.nodes.at(n).typ, first = claimed, false
 			continue

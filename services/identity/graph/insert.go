@@ -20,8 +20,21 @@ func (g *Graph) insert(p uint32) {
 		g.unite(a, b)
 	default:
 		g.work.grown = true
-		g.evaluate([]uint32{a, b})
+		g.evaluate(touchedBy(class, [2]uint32{a, b}, [2]int8{ofA.level, ofB.level}))
 	}
+}
+
+// touchedBy are the ends whose components a pair can change. One of which the level is lower than the class is
+// left as it is: above that level it was too large and still is, so nobody need look at the thousands of pairs it
+// may have there.
+func touchedBy(class int8, ends [2]uint32, levels [2]int8) []uint32 {
+	var touched []uint32
+	for i, n := range ends {
+		if class <= levels[i] {
+			touched = append(touched, n)
+		}
+	}
+	return touched
 }
 
 // improve lowers a node's first-seen time and weakness to those of a live pair.

@@ -214,7 +214,7 @@ func TestWhatIsMissingIsEnough(t *testing.T) {
 				o.g.Apply(int64(o.at+1), log[o.at])
 			}
 		}
-		for range rapid.IntRange(0, 40).Draw(t, "sights") {
+		for range rapid.IntRange(10, 60).Draw(t, "sights") {
 			e := drawEdge(t, w)
 			everything = append(everything, e)
 			o := &observers[rapid.IntRange(0, len(observers)-1).Draw(t, "observer")]

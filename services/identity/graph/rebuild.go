@@ -58,8 +58,11 @@ func (g *Graph) remember(r evidence.Record) error {
 		a, b := g.intern(r.A.Node), g.intern(r.B.Node)
 		p := g.find(a, b)
 		g.store(&p, a, b, r)
-		g.retype(a)
-		g.retype(b)
+		for _, n := range [2]uint32{a, b} {
+			if g.pairs.at(p).claims(n) != g.nodes.at(n).typ {
+				g.retype(n)
+			}
+		}
 	case *evidence.Cut:
 		g.workspace = r.Workspace
 		if !r.Lifted && r.A != r.B {

@@ -69,7 +69,16 @@ func rulesets(w names) []evidence.Ruleset {
 	blocking := plain
 	blocking.LinkClass, blocking.MaxComponent = 1, 100
 	blocking.Blocked = sorted(w.node(1), w.node(4), w.node(8))
-	return []evidence.Ruleset{plain, wide, blocking}
+	// Hubs of two kinds that are one another's neighbours: a pair with one may be what makes the other.
+	hubs := evidence.Ruleset{
+		LinkClass: 2, MaxCluster: 10, MaxComponent: 12,
+		Types: map[string]evidence.TypeRule{
+			"user": {Rank: 0}, "card": {Rank: 1}, "other": {Rank: 4},
+			"mail":   {Rank: 2, Hubs: map[string]int{"device": 1}},
+			"device": {Rank: 3, Hubs: map[string]int{"user": 1, "mail": 2}},
+		},
+	}
+	return []evidence.Ruleset{plain, wide, blocking, hubs}
 }
 
 func sorted(ids ...uuid.UUID) []uuid.UUID {
