@@ -19,22 +19,19 @@ func (g *Graph) insert(p uint32) {
 	case g.fits(atA.component, atB.component):
 		g.unite(a, b)
 	default:
-		g.work.grown = true
-		g.evaluate(touchedBy(class, [2]uint32{a, b}, [2]int8{ofA.level, ofB.level}))
-	}
-}
-
-// touchedBy are the ends whose components a pair can change. One of which the level is lower than the class is
-// left as it is: above that level it was too large and still is, so nobody need look at the thousands of pairs it
-// may have there.
-func touchedBy(class int8, ends [2]uint32, levels [2]int8) []uint32 {
-	var touched []uint32
-	for i, n := range ends {
-		if class <= levels[i] {
-			touched = append(touched, n)
+		// A component whose level is lower than the class is left as it is: above that level it was too large and
+		// still is, so nobody need look at the thousands of pairs that a node may have there.
+		var touched []uint32
+		for _, n := range [2]uint32{a, b} {
+			if at := g.nodes.at(n); class <= g.components.at(at.component).level {
+				touched = append(touched, n)
+			} else {
+				g.renameTo(n, at.canonical, g.better(at.canonical, n))
+			}
 		}
+		g.work.grown = true
+		g.evaluate(touched)
 	}
-	return touched
 }
 
 // improve lowers a node's first-seen time and weakness to those of a live pair.
