@@ -27,14 +27,13 @@ var generate = []string{
 SELECT 'default', reinterpretAsUUID(sipHash128(number, 'event')), toString(number), 'web', 'web', 'track', ['Product Viewed', 'Product Added', 'Cart Viewed', 'Searched'][1 + cityHash64(number, 1) %% 4],
     toDateTime64('2026-01-01 00:00:00', 3, 'UTC') + toIntervalSecond(cityHash64(number, 2) %% (59 * 86400)), now64(3),
     reinterpretAsUUID(sipHash128(visitor)) AS anchor, anchor, if(visitor %% 10 = 0, 1, 0), if(visitor %% 10 = 0, [reinterpretAsUUID(sipHash128(visitor, number %% 3))], [])
-FROM (SELECT number, cityHash64(number, 3) %% %d AS visitor FROM numbers(%d))
+FROM (SELECT number, toUInt64(cityHash64(number, 3) %% %d) AS visitor FROM numbers(%d))
 SETTINGS max_insert_threads = 2`, warehouseAnchors, warehouseEvents),
 	fmt.Sprintf(`INSERT INTO parcours.identity_changes (workspace, node, type, canonical, version, shared, reason, previous, at)
 SELECT 'default', reinterpretAsUUID(sipHash128(toUInt64(number * 10))) AS n, 'anonymous_id', if(number %% 5000 = 0, n, reinterpretAsUUID(sipHash128(intDiv(number, 3), 'account'))), number + 2, number %% 5000 = 0, 'joined', n, now64(3) - toIntervalDay(30)
 FROM numbers(%d)`, warehouseAnchors/10),
 	"INSERT INTO parcours.identity_map (workspace, node, type, canonical, version, shared, reason, previous, at, _ingested_at) SELECT workspace, node, type, canonical, version, shared, reason, previous, at, now64(3) FROM parcours.identity_changes",
 	"SYSTEM RELOAD DICTIONARY parcours.identity_map_dict",
-	"OPTIMIZE TABLE parcours.events FINAL",
 }
 
 const sharedNodes = "(SELECT node FROM parcours.identity_map WHERE shared)"
@@ -90,6 +89,13 @@ func BenchmarkWarehouse(b *testing.B) {
 			b.Error(err)
 		}
 	})
+	linked, err := db.Query(b.Context(), "SELECT round(100 * countIf(customer_id != anchor) / count()), uniqExact(anchor) FROM parcours.customer_events")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if got := fmt.Sprint(linked.Rows[0][0]); got != "10" {
+		b.Fatalf("%s percent of the events are of anchors that are linked, want 10", got)
+	}
 	ask(b, db)
 	b.Run("squash", func(b *testing.B) {
 		for range b.N {
