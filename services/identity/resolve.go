@@ -178,6 +178,7 @@ type batch struct {
 	order    []int
 	missing  []evidence.Edge
 	places   map[pair]int // of a pair in missing
+	rooms    map[seat]int // how many more neighbours make no hub, after those in missing
 	rejected []*stream.Record
 	refused  map[int32]error
 	// erased is nil when nobody was; erasures is how many there were when the batch was read, forgotten how
@@ -202,84 +203,14 @@ func (b *batch) reset() {
 	clear(b.events)
 	b.events, b.resolved, b.order, b.missing, b.rejected = b.events[:0], b.resolved[:0], b.order[:0], b.missing[:0], nil
 	if b.places == nil {
-		b.places, b.refused, b.ignored = make(map[pair]int), make(map[int32]error), make(map[string]int)
+		b.places, b.rooms = make(map[pair]int), make(map[seat]int)
+		b.refused, b.ignored = make(map[int32]error), make(map[string]int)
 	}
 	clear(b.places)
+	clear(b.rooms)
 	clear(b.refused)
 	clear(b.ignored)
 	b.erased, b.erasures, b.forgotten = nil, 0, 0
-}
-
-// collect finds the pairs that are not known, or known with less, over the whole batch.
-func (s *stitcher) collect(b *batch) {
-	s.replica.view(func(g *graph.Graph) {
-		for i := range b.events {
-			e := &b.events[i]
-			if e.orderTo-e.orderFrom < 2 {
-				continue
-			}
-			b.strength = b.strongest(e)
-			for x, first := range b.strength {
-				for _, second := range b.strength[x+1:] {
-					s.pair(g, b, e, first, second)
-				}
-			}
-			// What we derive from an identifier says something of that one only.
-			for x := e.from + 1; x < e.to; x++ {
-				if b.resolved[x].Derived && b.resolved[x-1].Reason == "" {
-					s.pair(g, b, e, x-1, x)
-				}
-			}
-		}
-	})
-}
-
-// strongest are the places of the event's strongest identifiers, as many as make pairs.
-func (b *batch) strongest(e *event) []int {
-	into := b.strength[:0]
-	for _, place := range b.order[e.orderFrom:e.orderTo] {
-		if !b.resolved[place].Derived && len(into) < cliqueSize {
-			into = append(into, place)
-		}
-	}
-	return into
-}
-
-// pair notes a pair of one event if the graph lacks it.
-func (s *stitcher) pair(g *graph.Graph, b *batch, e *event, first, second int) {
-	x, y := &b.resolved[first], &b.resolved[second]
-	if x.Node == y.Node {
-		return
-	}
-	e.paired = true
-	edge := evidence.NewEdge(s.workspace, end(x), end(y))
-	if x.Weak || y.Weak {
-		edge.Class = uint8(identifier.Inferred)
-	}
-	edge.FirstSeen = e.firstSeen
-	edge.Source = e.source[:min(len(e.source), evidence.MaxText)]
-	edge.Event = e.id
-	edge.Normaliser = identifier.Version
-	missing, lacking := g.Missing(&edge)
-	if !lacking {
-		return
-	}
-	key := pair{missing.A.Node, missing.B.Node}
-	if place, noted := b.places[key]; noted {
-		before := &b.missing[place]
-		if missing.FirstSeen < before.FirstSeen {
-			*before = evidence.Join(&missing, before)
-		} else {
-			*before = evidence.Join(before, &missing)
-		}
-		return
-	}
-	b.places[key] = len(b.missing)
-	b.missing = append(b.missing, missing)
-}
-
-func end(r *identifier.Resolved) evidence.End {
-	return evidence.End{Node: r.Node, Type: r.Type, Weak: r.Weak}
 }
 
 // resolve names the customer of each event and makes its output: the bytes of its body, with nodes in

@@ -102,7 +102,7 @@ func TestCutAndLift(t *testing.T) {
 	}
 }
 
-// A kiosk on which hundreds sign in costs the log as many records as its limit, and a batch; it joins
+// A kiosk on which hundreds sign in costs the log as many records as its limit; it joins
 // nobody, and who else uses the shop is not hurt. Its events are of whoever is signed in.
 func TestKioskHurtsNobody(t *testing.T) {
 	w := newWorld(t)
@@ -124,7 +124,7 @@ func TestKioskHurtsNobody(t *testing.T) {
 	events := w.untilEvents(sent)
 	identities := w.untilPublished()
 	w.wantMap(identities)
-	if n := len(w.edges()); n > 2+3+2*batch {
+	if n := len(w.edges()); n != 1+4 {
 		t.Errorf("%d users of a kiosk left %d pairs in the log", users, n)
 	}
 	for n := 2; n <= sent; n++ {
@@ -387,4 +387,31 @@ func authors(audits []identitymap.Audit) (list []string) {
 		list = append(list, audit.Author)
 	}
 	return list
+}
+
+// A kiosk's users may all come in one batch: the log gets as many pairs as make the kiosk a hub, and one that could
+// make a hub of its other end is none of those left out.
+func TestKioskOfOneBatchLogsItsLimit(t *testing.T) {
+	w := newWorld(t)
+	const users = 300
+	var events []schemas.Touchpoint
+	for n := range users {
+		events = append(events, w.touch(n, id("device_id", "kiosk"), id("user_id", fmt.Sprintf("u-%d", n))))
+	}
+	// The cashier's address is no hub yet, and each user is one step more to it, kiosk or not.
+	for n := range 3 {
+		events = append(events, w.touch(users+n, id("device_id", "kiosk"), id("user_id", fmt.Sprintf("u-%d", n)), id("email", "caisse@magasin.fr")))
+	}
+	w.collect(events...)
+	i := w.start()
+	w.untilEvents(users + 3)
+	// Four users make the kiosk a hub; the address has three users, and the kiosk.
+	if n := i.counter("parcours_identity_evidence_appended_total"); n < 4+3 || n > 4+3+1 {
+		t.Errorf("%d users at a kiosk left %v pairs in the log", users, n)
+	}
+	for _, event := range w.untilEvents(users + 3) {
+		if event.AnchorType == "user_id" && event.CustomerID != event.Anchor {
+			t.Errorf("%s is joined to %s", event.Anchor, event.CustomerID)
+		}
+	}
 }
