@@ -166,7 +166,9 @@ func latencyRound(b *testing.B, name string, run func(context.Context, service.P
 		}
 	}
 	slices.Sort(latencies)
-	at := func(q float64) float64 { return float64(latencies[int(q*float64(len(latencies)-1))].Microseconds()) / 1000 }
+	at := func(q float64) float64 {
+		return float64(latencies[int(q*float64(len(latencies)-1))].Microseconds()) / 1000
+	}
 	b.Logf("%-15s p50 %5.1f ms  p90 %5.1f ms  p99 %5.1f ms  max %5.1f ms", name, at(0.5), at(0.9), at(0.99), at(1))
 	b.ReportMetric(at(0.5), name+"_p50_ms")
 	b.ReportMetric(at(0.99), name+"_p99_ms")

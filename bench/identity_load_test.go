@@ -169,8 +169,6 @@ func BenchmarkIdentityLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 		runtime.KeepAlive(reloaded)
-		reloaded = nil
-		runtime.GC()
 		began = time.Now()
 		if err := store.Restore(snapshot.Path, copied); err != nil {
 			b.Fatal(err)
