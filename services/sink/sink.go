@@ -179,6 +179,16 @@ const (
 	leisure           = 4 // times the duration of the last reload
 )
 
+// reload brings both dictionaries up to their tables: the map is read, and what was looked up in the history is forgotten.
+func (s *sink) reload(ctx context.Context) error {
+	for _, name := range []string{"identity_map_dict", "identity_changes_dict"} {
+		if err := s.warehouse.Exec(ctx, "SYSTEM RELOAD DICTIONARY "+warehouse.Database+"."+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // reloadIdentities makes the dictionary follow the table within seconds. A server would also refresh it by its
 // LIFETIME, an engine in process does not.
 func (s *sink) reloadIdentities(ctx context.Context) {
@@ -190,7 +200,7 @@ func (s *sink) reloadIdentities(ctx context.Context) {
 		case <-s.mapped:
 		}
 		began := time.Now()
-		err := s.warehouse.Exec(ctx, "SYSTEM RELOAD DICTIONARY "+warehouse.Database+".identity_map_dict")
+		err := s.reload(ctx)
 		took := time.Since(began)
 		if ctx.Err() != nil {
 			return

@@ -114,6 +114,7 @@ func (s *society) tell() {
 		s.exec("OPTIMIZE TABLE identity_map FINAL")
 	}
 	s.exec("SYSTEM RELOAD DICTIONARY parcours.identity_map_dict")
+	s.exec("SYSTEM RELOAD DICTIONARY parcours.identity_changes_dict")
 }
 
 // happen lets events come in that were resolved at some position since all before it was settled.
