@@ -21,7 +21,7 @@ const (
 	Joined Reason = 1
 	// Renamed: the customer's own best member changed, by an earlier first sight or a better rank.
 	Renamed Reason = 2
-	// Split: evidence made the customer fall apart, by a limit or the cap.
+	// Split: evidence made the customer fall apart, by a limit or the cap; or an erasure took a member out of it.
 	Split Reason = 3
 	// Cut: an operator said that two nodes are never one customer.
 	Cut Reason = 4

@@ -239,10 +239,13 @@ func (g *Graph) reasons() reasons {
 func (g *Graph) reason(n uint32, moved, flipped bool, why reasons) identitymap.Reason {
 	w, at := &g.work, g.nodes.at(n)
 	switch {
-	case w.cause == identitymap.Rules || w.cause == identitymap.Erased:
+	case w.cause == identitymap.Rules:
 		if !moved && !flipped {
 			return identitymap.Neighbour
 		}
+		return w.cause
+	case w.cause == identitymap.Erased && g.forgotten(at.id):
+		// Of the erased alone: readers forget all that they have of a node with this reason.
 		return w.cause
 	case flipped && at.is(blocked):
 		return identitymap.Blocked
@@ -252,7 +255,7 @@ func (g *Graph) reason(n uint32, moved, flipped bool, why reasons) identitymap.R
 		return identitymap.Lifted
 	case !moved:
 		return identitymap.Neighbour
-	case w.cause != 0:
+	case w.cause != 0 && w.cause != identitymap.Erased:
 		return w.cause
 	case why.split[g.entry(n).before]:
 		return identitymap.Split

@@ -160,6 +160,7 @@ func TestReasons(t *testing.T) {
 	f("a third user at a device", identitymap.Hub, edge(0, 8, 1), edge(1, 8, 2), edge(2, 8, 3))
 	f("a block", identitymap.Blocked, edge(0, 3, 1), block)
 	f("a block is lifted", identitymap.Lifted, edge(0, 3, 1), block, neutral)
-	f("an erasure", identitymap.Erased, edge(0, 3, 1), &evidence.Erase{Workspace: workspace, Nodes: []uuid.UUID{w.node(0)}})
+	erase := func(nodes ...uuid.UUID) evidence.Record { return &evidence.Erase{Workspace: workspace, Nodes: nodes} }
+	f("an erasure", identitymap.Erased, edge(0, 3, 1), erase(w.node(0), w.node(3)))
 	f("other rules", identitymap.Rules, edge(0, 3, 1), &evidence.Rules{Workspace: workspace, Rules: evidence.Ruleset{MaxCluster: 1, MaxComponent: 1}})
 }

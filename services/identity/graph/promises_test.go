@@ -113,6 +113,11 @@ func TestErasedDoesNotComeBack(t *testing.T) {
 				t.Fatalf("%s is suppressed up to %d, %v", id, erased, is)
 			}
 		}
+		for _, c := range effect.Changes {
+			if c.Reason == identitymap.Erased && !slices.Contains(ids, c.Node) {
+				t.Fatalf("readers would forget %s, which was only beside what was erased: %+v", c.Node, c)
+			}
+		}
 		before := g.Sums()
 		for range 10 {
 			e := drawEdge(t, w)
