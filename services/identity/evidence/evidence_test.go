@@ -162,6 +162,7 @@ func TestParseTellsNewerFromBroken(t *testing.T) {
 	f("a field of rules to come", "rules", inRules("link_class", "link_glass"), true)
 
 	f("no key", "edge", func(_, value []byte) ([]byte, []byte) { return nil, value }, false)
+	f("no workspace and no kind", "edge", func(_, value []byte) ([]byte, []byte) { return []byte("hello"), value }, false)
 	f("no workspace", "engine", func(_, value []byte) ([]byte, []byte) { return []byte{7, 0}, value }, false)
 	f("class", "edge", inValue(1, 4), false)
 	f("score", "edge", inValue(2, 101), false)
@@ -195,6 +196,14 @@ func TestEraseIsBounded(t *testing.T) {
 	f(1, "")
 	f(evidence.MaxErase, "")
 	f(evidence.MaxErase+1, "at most")
+
+	// What brokers take in one message, and clients send, is a little less than a megabyte.
+	most := evidence.Erase{Workspace: strings.Repeat("w", evidence.MaxText), Nodes: make([]uuid.UUID, evidence.MaxErase), Note: evidence.Note{
+		Author: strings.Repeat("a", evidence.MaxText), Reason: strings.Repeat("r", evidence.MaxReason),
+	}}
+	if n := len(most.AppendKey(nil)) + len(most.AppendValue(nil)); n > 990_000 {
+		t.Errorf("the largest erasure is a message of %d bytes", n)
+	}
 }
 
 func parse(r evidence.Record) error {

@@ -27,8 +27,9 @@ const (
 	MaxText = 255
 	// MaxReason is the longest reason of a ruling, in bytes.
 	MaxReason = 1000
-	// MaxErase is how many nodes one erasure can have.
-	MaxErase = 100_000
+	// MaxErase is how many nodes one erasure can have: in one message of less than a megabyte, which is what
+	// brokers take.
+	MaxErase = 50_000
 
 	fullScore = 100
 )
@@ -73,13 +74,14 @@ func Parse(key, value []byte) (Record, error) {
 	if len(key) == 0 {
 		return nil, errors.New("parse evidence: the key is empty")
 	}
-	record := blank(key[0])
-	if record == nil {
-		return nil, fmt.Errorf("parse evidence of kind %d: %w", key[0], ErrNewer)
-	}
+	// Every kind, also one to come, names its workspace: what does not is no evidence and must stop nobody.
 	workspace, ok := Workspace(key)
 	if !ok {
 		return nil, fmt.Errorf("parse evidence of kind %d: the key of %d bytes names no workspace", key[0], len(key))
+	}
+	record := blank(key[0])
+	if record == nil {
+		return nil, fmt.Errorf("parse evidence of kind %d: %w", key[0], ErrNewer)
 	}
 	about := reader{rest: key[2+len(workspace):], workspace: workspace}
 	record.readKey(&about)

@@ -257,7 +257,9 @@ func (g *Graph) useless(n uint32, known bool, typ, neighbour string) bool {
 		if g.nodes.at(n).is(shared) {
 			return true
 		}
-		typ = g.types.list[g.nodes.at(n).typ].name
+		if of := g.nodes.at(n).typ; of != 0 { // a node that only rulings name has no type yet
+			typ = g.types.list[of].name
+		}
 	}
 	_, limited := g.rules.Rules.Types[typ].Hubs[neighbour]
 	return !limited
