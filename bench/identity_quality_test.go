@@ -172,7 +172,7 @@ var proposals = []rules{
 	limit(identifier.LoyaltyCard, 1),
 	limit(identifier.PaymentReference, 3),
 	together("all new hubs, cookie -> user_id 2", newHubs...),
-	together("the same, limit loyalty_card 1", append(newHubs, limit(identifier.LoyaltyCard, 1))...),
+	together("the same, limit loyalty_card 1", slices.Concat(newHubs, []rules{limit(identifier.LoyaltyCard, 1)})...),
 }
 
 // newHubs are the hubs of the proposals that cost no recall.
