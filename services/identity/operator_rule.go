@@ -260,6 +260,20 @@ func (o *operator) erased(g sight, f found, wholeCustomer bool) []found {
 			add(m.Node, m.Type)
 		}
 	}
+	// What is named by its node has no value to derive from, but stands beside what was derived of it.
+	types := o.ids.Types()
+	for _, n := range named {
+		if types[n.typ].Normaliser != "email" {
+			continue
+		}
+		for _, s := range g.Edges(n.node) {
+			for _, end := range []evidence.End{s.Edge.A, s.Edge.B} {
+				if end.Type == identifier.EmailCanon {
+					add(end.Node, end.Type)
+				}
+			}
+		}
+	}
 	return named
 }
 
