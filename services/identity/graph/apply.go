@@ -151,6 +151,7 @@ func (g *Graph) applyCut(c *evidence.Cut) {
 		g.liftCut(c.A, c.B)
 		return
 	}
+	g.noteCut(c)
 	if c.Lifted {
 		g.liftCut(c.A, c.B)
 		return
@@ -225,6 +226,7 @@ func (g *Graph) applyVerdict(v *evidence.Verdict) {
 		g.forgetVerdict(v)
 		return
 	}
+	g.noteVerdict(v)
 	if v.Ruling == evidence.Neutral {
 		g.forgetVerdict(v)
 		return
@@ -262,8 +264,10 @@ func (g *Graph) applyTombstone(t *evidence.Tombstone) {
 	case *evidence.Edge:
 		g.forgetPair(of)
 	case *evidence.Cut:
+		delete(g.lifted, [2]uuid.UUID{of.A, of.B})
 		g.liftCut(of.A, of.B)
 	case *evidence.Verdict:
+		delete(g.neutral, of.Node)
 		g.forgetVerdict(of)
 	}
 }

@@ -80,6 +80,7 @@ func (g *Graph) applyErase(e *evidence.Erase) {
 		}
 		g.work.loose = append(g.work.loose, n)
 	}
+	g.forgetTakenBack(e.Nodes)
 	g.revise(g.retypeAll(touched), erased)
 	g.tellErased(e.Nodes)
 	slices.SortFunc(effect.Forgotten, func(x, y evidence.Edge) int { return comparePairs(x.A.Node, x.B.Node, y.A.Node, y.B.Node) })
@@ -106,6 +107,44 @@ func (g *Graph) tellErased(ids []uuid.UUID) {
 		if !told[id] {
 			told[id] = true
 			effect.Changes = append(effect.Changes, Change{Node: id, Canonical: id, Previous: id, Shared: g.Shared(id), Reason: identitymap.Erased})
+		}
+	}
+}
+
+// noteCut and noteVerdict keep in mind what is in the log, though it decides nothing any more.
+func (g *Graph) noteCut(c *evidence.Cut) {
+	delete(g.lifted, [2]uuid.UUID{c.A, c.B})
+	if c.Lifted {
+		g.lifted[[2]uuid.UUID{c.A, c.B}] = struct{}{}
+	}
+}
+
+func (g *Graph) noteVerdict(v *evidence.Verdict) {
+	delete(g.neutral, v.Node)
+	if v.Ruling == evidence.Neutral {
+		g.neutral[v.Node] = struct{}{}
+	}
+}
+
+// forgetTakenBack ends the rulings on erased nodes that were taken back before: they name the nodes as well.
+func (g *Graph) forgetTakenBack(ids []uuid.UUID) {
+	effect := &g.work.effect
+	if len(g.lifted) > 0 {
+		erased := make(map[uuid.UUID]bool, len(ids))
+		for _, id := range ids {
+			erased[id] = true
+		}
+		for pair := range g.lifted { // the effect is sorted at the end
+			if erased[pair[0]] || erased[pair[1]] {
+				delete(g.lifted, pair)
+				effect.ForgottenCuts = append(effect.ForgottenCuts, evidence.Cut{Workspace: g.workspace, A: pair[0], B: pair[1], Lifted: true})
+			}
+		}
+	}
+	for _, id := range ids {
+		if _, known := g.neutral[id]; known {
+			delete(g.neutral, id)
+			effect.ForgottenVerdicts = append(effect.ForgottenVerdicts, evidence.Verdict{Workspace: g.workspace, Node: id})
 		}
 	}
 }

@@ -32,6 +32,9 @@ type Graph struct {
 	verdicts map[uint32]evidence.Verdict
 	cuts     map[uint64]evidence.Cut
 	cutsOf   map[uint32][]uint32
+	// What was ruled and taken back, which the log keeps as well: an erasure has to find it.
+	lifted  map[[2]uuid.UUID]struct{}
+	neutral map[uuid.UUID]struct{}
 	// suppressed has the time of each erasure.
 	suppressed map[evidence.SuppressionKey]int64
 
@@ -178,6 +181,8 @@ func New(suppression func(node uuid.UUID) evidence.SuppressionKey) *Graph {
 		cuts:        make(map[uint64]evidence.Cut),
 		cutsOf:      make(map[uint32][]uint32),
 		tallies:     make(map[uint32][]int),
+		lifted:      make(map[[2]uuid.UUID]struct{}),
+		neutral:     make(map[uuid.UUID]struct{}),
 		suppressed:  make(map[evidence.SuppressionKey]int64),
 	}
 }

@@ -65,11 +65,13 @@ func (g *Graph) remember(r evidence.Record) error {
 		}
 	case *evidence.Cut:
 		g.workspace = r.Workspace
+		g.noteCut(r)
 		if !r.Lifted && r.A != r.B {
 			g.addCut(g.intern(r.A), g.intern(r.B), r)
 		}
 	case *evidence.Verdict:
 		g.workspace = r.Workspace
+		g.noteVerdict(r)
 		if r.Ruling != evidence.Neutral {
 			g.setVerdict(g.intern(r.Node), r)
 		}
