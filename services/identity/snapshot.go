@@ -25,6 +25,10 @@ func (r *replica) snapshot(ctx context.Context, dir string, every time.Duration)
 			return nil
 		case <-ticker.C:
 		}
+		// Who slept for so long cannot go on with them anyway.
+		if err := store.Expire(dir, r.workspace, time.Now().Add(-maxSleep)); err != nil {
+			r.log.Error("old snapshots stay; check identity.snapshot_dir", zap.String("dir", dir), zap.Error(err))
+		}
 		if r.position() == last {
 			continue
 		}

@@ -266,6 +266,24 @@ func prune(files vfs.FS, dir, workspace string, keep int) error {
 	return nil
 }
 
+// Expire removes the workspace's snapshots in dir that were written before a time, but for the newest: what a quiet
+// log leaves otherwise would keep for ever who was erased since.
+func Expire(dir, workspace string, before time.Time) error {
+	all, _, err := snapshots(vfs.Default, dir, workspace)
+	if err != nil {
+		return fmt.Errorf("expire snapshots: %w", err)
+	}
+	for _, old := range all[min(1, len(all)):] {
+		if old.Written.Before(before) {
+			err = errors.Join(err, removeSnapshot(vfs.Default, old.Path))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("expire snapshots: %w", err)
+	}
+	return nil
+}
+
 // removeSnapshot takes the name away first: nobody should find half of it. Another instance may be faster.
 func removeSnapshot(files vfs.FS, path string) error {
 	gone := path

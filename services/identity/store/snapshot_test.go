@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
+
+	"github.com/parcours-cdp/parcours/services/identity/evidence"
 )
 
 func TestSnapshotIsTheStore(t *testing.T) {
@@ -217,6 +220,45 @@ func TestSnapshotsAndPrune(t *testing.T) {
 		t.Error("all snapshots may be pruned")
 	}
 	if err := Prune(filepath.Join(dir, "nowhere"), "w", 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// Snapshots end after a while also where no new ones are made, but for the newest.
+func TestSnapshotsExpire(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, Options{Dir: filepath.Join(dir, "store"), Workspace: "w", Topic: "t"})
+	into := filepath.Join(dir, "snapshots")
+	for i := range int64(4) {
+		if err := s.Begin().Commit(i+1, evidence.Sums{}, time.UnixMilli(1000*i)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Checkpoint(into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustClose(t, s)
+	f := func(before int64, want ...int64) {
+		t.Helper()
+		if err := Expire(into, "w", time.UnixMilli(before)); err != nil {
+			t.Fatal(err)
+		}
+		all, err := Snapshots(into, "w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int64
+		for _, left := range all {
+			got = append(got, left.Position)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("before %d: positions %v are left, want %v", before, got, want)
+		}
+	}
+	f(0, 4, 3, 2, 1)
+	f(1001, 4, 3)
+	f(1_000_000, 4)
+	if err := Expire(filepath.Join(dir, "nowhere"), "w", time.Now()); err != nil {
 		t.Error(err)
 	}
 }
