@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"go.uber.org/zap"
 )
 
 // The topics of Parcours.
@@ -90,7 +91,42 @@ func (c *Client) EnsureTopics(ctx context.Context, topics ...string) error {
 			return fmt.Errorf("create topic %s: %w", topic, err)
 		}
 	}
-	return c.checkPartitions(ctx, topics)
+	if err := c.checkPartitions(ctx, topics); err != nil {
+		return err
+	}
+	return c.checkCompacted(ctx, topics)
+}
+
+// checkCompacted refuses topics that are state and that somebody made to forget: who reads one anew would take what
+// is left for all there was.
+func (c *Client) checkCompacted(ctx context.Context, topics []string) error {
+	const policy = "cleanup.policy"
+	var states []string
+	for _, topic := range topics {
+		if policies[topic].configs[policy] == "compact" {
+			states = append(states, topic)
+		}
+	}
+	if len(states) == 0 {
+		return nil
+	}
+	described, err := c.admin.DescribeTopicConfigs(ctx, states...)
+	if err != nil {
+		return fmt.Errorf("describe topics %v: %w", states, err)
+	}
+	for _, topic := range described {
+		if topic.Err != nil {
+			// Not every client may ask.
+			c.log.Warn("the topic's configuration is not known; see that it is compacted", zap.String("topic", topic.Name), zap.Error(topic.Err))
+			continue
+		}
+		for _, config := range topic.Configs {
+			if value := config.MaybeValue(); config.Key == policy && value != "" && value != "compact" {
+				return fmt.Errorf("topic %s has %s %q: set it to compact, it is state and what it drops is lost", topic.Name, policy, value)
+			}
+		}
+	}
+	return nil
 }
 
 // checkPartitions holds what the anchor key promises: copies of one event meet in the same partition at
