@@ -93,10 +93,14 @@ func TestSharedAnchorGivesWayToTheNextIdentifier(t *testing.T) {
 	}
 	r.golden("SELECT count() FROM identity_map WHERE workspace = %s", [][]string{{"1"}})
 	r.golden(customers, [][]string{{"a=4 b=3 c=1"}})
+	// Where nobody is signed in there is nobody, and the views say so.
+	r.golden("SELECT name FROM customer_events WHERE workspace = %s AND shared", [][]string{{"c"}})
+	r.golden("SELECT customer_id = '"+node(kiosk).String()+"', events FROM customers WHERE workspace = %s AND shared", [][]string{{"1", "1"}})
 	r.mapped(identitymap.Row{Node: node(ben), Canonical: node(ben), Version: 6, Reason: identitymap.Blocked, Shared: true})
 	r.eventually(customers, "a=4 b=4 c=1")
 	r.mapped(identitymap.Row{Node: node(kiosk), Canonical: node(kiosk), Version: 8, Reason: identitymap.Lifted})
 	r.eventually(customers, "a=1 b=1 c=1")
+	r.golden("SELECT count() FROM customer_events WHERE workspace = %s AND shared", [][]string{{"0"}})
 }
 
 // Identifiers are told with whose they are, since when and why, paired or not, and once however often they are delivered.

@@ -1,2 +1,2 @@
-SELECT message_id, customer_id
+SELECT message_id, if(shared, event_id, customer_id) AS customer -- of a kiosk where nobody is signed in, each visit may be another's
 FROM parcours.customer_events
