@@ -52,7 +52,7 @@ func compacted(extra map[string]string) map[string]string {
 
 func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
-// policies are identity.md's and the retention promise of the quarantine.
+// policies keep what the stages need to go on where they stopped, and the retention promise of the quarantine.
 var policies = map[string]policy{
 	Touchpoints: {configs: deleteAfter(7 * day)},
 	Identified:  {configs: deleteAfter(7 * day)},
