@@ -29,6 +29,8 @@ SELECT 'default', reinterpretAsUUID(sipHash128(number, 'event')), toString(numbe
     reinterpretAsUUID(sipHash128(visitor)) AS anchor, anchor, if(visitor %% 10 = 0, 1, 0), if(visitor %% 10 = 0, [reinterpretAsUUID(sipHash128(visitor, number %% 3))], [])
 FROM (SELECT number, toUInt64(cityHash64(number, 3) %% %d) AS visitor FROM numbers(%d))
 SETTINGS max_insert_threads = 2`, warehouseAnchors, warehouseEvents),
+	// Or merges would be part of the figures.
+	"SYSTEM STOP MERGES parcours.events",
 	fmt.Sprintf(`INSERT INTO parcours.identity_changes (workspace, node, type, canonical, version, shared, reason, previous, at)
 SELECT 'default', reinterpretAsUUID(sipHash128(toUInt64(number * 10))) AS n, 'anonymous_id', if(number %% 5000 = 0, n, reinterpretAsUUID(sipHash128(intDiv(number, 3), 'account'))), number + 2, number %% 5000 = 0, 'joined', n, now64(3) - toIntervalDay(30)
 FROM numbers(%d)`, warehouseAnchors/10),
@@ -84,6 +86,7 @@ func BenchmarkWarehouse(b *testing.B) {
 		for _, table := range []string{"events", "identity_map", "identity_changes"} {
 			enginetest.Exec(b, cfg.Addresses[0], "TRUNCATE TABLE parcours."+table)
 		}
+		enginetest.Exec(b, cfg.Addresses[0], "SYSTEM START MERGES parcours.events")
 		enginetest.Exec(b, cfg.Addresses[0], "ATTACH TABLE parcours.identifier_sightings_mv")
 		if err := db.Close(); err != nil {
 			b.Error(err)
@@ -97,6 +100,7 @@ func BenchmarkWarehouse(b *testing.B) {
 		b.Fatalf("%s percent of the events are of anchors that are linked, want 10", got)
 	}
 	ask(b, db)
+	exec("SYSTEM START MERGES parcours.events")
 	b.Run("squash", func(b *testing.B) {
 		for range b.N {
 			squash := sink.Squash{ClickHouse: cfg, Until: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), Settled: time.Now().Add(-8 * 24 * time.Hour), Report: func(s sink.SquashStep) error {
@@ -108,6 +112,7 @@ func BenchmarkWarehouse(b *testing.B) {
 			}
 		}
 	})
+	exec("SYSTEM STOP MERGES parcours.events")
 	b.Run("squashed", func(b *testing.B) { ask(b, db) })
 }
 
