@@ -173,7 +173,11 @@ func (r *replica) keep(batch *store.Batch, kept map[pair]evidence.Edge, t *taken
 			batch.Put(&t.suppressed[i])
 		}
 	case *evidence.Tombstone:
-		batch.Delete(e.Of)
+		switch e.Of.(type) {
+		case *evidence.Edge, *evidence.Cut, *evidence.Verdict:
+			batch.Delete(e.Of)
+		}
+		// Of the rest the graph keeps what it has, and the store with it.
 	case *evidence.Digest:
 	default:
 		batch.Put(e) // what is about an erased node is forgotten right below

@@ -52,10 +52,6 @@ func (p *publisher) publish(ctx context.Context, batch []stream.Range) error {
 		if part.Partition != p.replica.partition {
 			continue // of other workspaces
 		}
-		// What is before the batch is committed.
-		if err := p.replica.forget(part.First()); err != nil {
-			return err
-		}
 		if err := p.replica.wait(ctx, part.Last()+1); err != nil {
 			return err
 		}
@@ -157,7 +153,8 @@ func (r *replica) effects(first, last int64) (iter.Seq2[store.Queued, error], er
 	return r.store.Outbox(first, last), nil
 }
 
-// forget drops the effects of records before the offset: they are committed.
+// forget drops the effects of records before the offset, which the group has committed. That this instance has written
+// them is not enough: its commit can be refused, and the next owner, which may be itself, begins before them.
 func (r *replica) forget(before int64) error {
 	r.forgetting.Lock()
 	defer r.forgetting.Unlock()
