@@ -92,7 +92,7 @@ func (b *batch) admit(g *graph.Graph, e *evidence.Edge) bool {
 	seatA, seatB := seat{e.A.Node, e.B.Type}, seat{e.B.Node, e.A.Type}
 	roomA, limitedA := b.room(g, seatA, e.A.Type)
 	roomB, limitedB := b.room(g, seatB, e.B.Type)
-	fullA, fullB := limitedA && roomA < 0, limitedB && roomB < 0
+	fullA, fullB := limitedA && roomA < -graph.Reserve, limitedB && roomB < -graph.Reserve
 	if (fullA || fullB) && (fullA || !limitedA) && (fullB || !limitedB) {
 		return false
 	}

@@ -227,9 +227,9 @@ func (g *Graph) Shared(id uuid.UUID) bool {
 
 // Missing reports whether the log lacks something of e, and what to append: e joined with what is known of the
 // pair. Nothing is missing when as much is known, when an end is blocked or suppressed, or when the pair could
-// neither link nor decide on a hub. That is so when one end is shared and each end either is a hub already or
-// is none by however many neighbours of the other's type: such a pair never comes alive by more evidence, so
-// the partition is the same without it, whoever saw it first. What is known already is still improved when it
+// neither link nor decide on a hub. That is so when one end is shared and each end either is a hub already, with
+// neighbours in [Reserve], or is none by however many of the other's type: such a pair never comes alive by more
+// evidence, so the partition is the same without it, whoever saw it first. What is known already is still improved when it
 // is not live: it is bounded by the pairs, and then a hub that is lifted has the first-seen times of all of them.
 func (g *Graph) Missing(e *evidence.Edge) (evidence.Edge, bool) {
 	if e.A.Node == e.B.Node {
@@ -256,18 +256,10 @@ func (g *Graph) Missing(e *evidence.Edge) (evidence.Edge, bool) {
 	return *e, true
 }
 
-// useless is whether one more neighbour of a type cannot make the node a hub.
+// useless is whether one more neighbour of a type can neither make the node a hub nor help it to stay one.
 func (g *Graph) useless(n uint32, known bool, typ, neighbour string) bool {
-	if known {
-		if g.nodes.at(n).is(shared) {
-			return true
-		}
-		if of := g.nodes.at(n).typ; of != 0 { // a node that only rulings name has no type yet
-			typ = g.types.list[of].name
-		}
-	}
-	_, limited := g.rules.Rules.Types[typ].Hubs[neighbour]
-	return !limited
+	room, limited := g.room(n, known, typ, neighbour)
+	return !limited || room < -Reserve
 }
 
 func (g *Graph) number(id uuid.UUID) (uint32, bool) { return g.index.find(id, &g.nodes) }

@@ -385,7 +385,7 @@ func TestKiosk(t *testing.T) {
 			see(user, evidence.End{Node: id('d', i), Type: "device"}, i)
 		}
 	}
-	if want := most + 1 + users/100; logged != want {
+	if want := most + 1 + graph.Reserve + users/100; logged != want {
 		t.Errorf("%d records, want %d", logged, want)
 	}
 	if !g.Shared(kiosk.Node) || len(g.Members(kiosk.Node)) != 1 {
@@ -393,5 +393,11 @@ func TestKiosk(t *testing.T) {
 	}
 	if stats := g.Stats(); stats.Customers != users/100 || stats.Hubs != 1 {
 		t.Errorf("%+v", stats)
+	}
+	// It stays one when users of it are forgotten.
+	position++
+	g.Apply(position, &evidence.Erase{Workspace: workspace, Request: id('r', 0), Nodes: []uuid.UUID{id('u', 0), id('u', 1)}})
+	if !g.Shared(kiosk.Node) {
+		t.Error("the kiosk is no hub any more after two users of it were erased")
 	}
 }

@@ -1,29 +1,43 @@
 package graph
 
 import (
+	"math"
+
 	"github.com/google/uuid"
 
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
 )
 
+// Reserve is how many neighbours more than make a hub the log keeps of it, so that it stays one when some of them
+// are erased, blocked or cut off.
+const Reserve = 16
+
 // Room is how many more neighbours of a type a node can have before one more makes it a hub; negative when it is
-// one. limited is false when no number of them does: the rules have no such limit, or an operator allowed the
-// node. typ is for a node that the graph does not have.
+// one, and under -[Reserve] when more would change nothing. limited is false when no number of them makes a hub.
+// typ is for a node that the graph does not have.
 func (g *Graph) Room(id uuid.UUID, typ, neighbour string) (room int, limited bool) {
 	n, known := g.number(id)
+	return g.room(n, known, typ, neighbour)
+}
+
+func (g *Graph) room(n uint32, known bool, typ, neighbour string) (room int, limited bool) {
 	if known {
-		if g.nodes.at(n).is(allowed) {
-			return 0, false
+		if of := g.nodes.at(n).typ; of != 0 { // a node that only rulings name has no type yet
+			typ = g.types.list[of].name
 		}
-		typ = g.types.list[g.nodes.at(n).typ].name
 	}
 	room, limited = g.rules.Rules.Types[typ].Hubs[neighbour]
-	if !limited || !known {
+	switch {
+	case !limited || !known:
 		return room, limited
+	case g.nodes.at(n).is(allowed):
+		return math.MaxInt32, true // all of them count again when the ruling is taken back
 	}
 	for p, other := range g.around(n) {
 		if g.types.list[g.nodes.at(other).typ].name == neighbour && g.left(g.pairs.at(p)) {
-			room--
+			if room--; room < -Reserve {
+				break
+			}
 		}
 	}
 	return room, true
