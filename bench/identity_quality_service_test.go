@@ -32,12 +32,6 @@ const (
 	qualityPatience  = 2 * time.Minute
 )
 
-// The groups of the service, whose lag tells when all is decided.
-const (
-	identityGroup  = "parcours-identity"
-	publisherGroup = "parcours-identity-publisher." + qualityWorkspace
-)
-
 // rules are a configuration of the service that is compared with others.
 type rules struct {
 	name   string
@@ -142,8 +136,8 @@ func (p *population) throughService(b *testing.B, r rules) found {
 	if err != nil {
 		b.Fatal(err)
 	}
-	drained(b, kafka, identityGroup, stream.Touchpoints)
-	drained(b, kafka, publisherGroup, stream.Evidence)
+	drained(b, kafka, identity.Group, stream.Touchpoints)
+	drained(b, kafka, identity.PublisherGroup(qualityWorkspace), stream.Evidence)
 	stop()
 	if err := <-ended; err != nil {
 		b.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/warehouse"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/enricher"
+	"github.com/parcours-cdp/parcours/services/identity"
 	"github.com/parcours-cdp/parcours/services/sink"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -140,8 +141,8 @@ type consumerGroup struct{ service, group, topic string }
 // groups are the consumer groups of a workspace's pipeline, in the order of the path.
 func groups(workspace string) []consumerGroup {
 	return []consumerGroup{
-		{"identity", "parcours-identity", stream.Touchpoints},
-		{"identity map", "parcours-identity-publisher." + workspace, stream.Evidence},
+		{"identity", identity.Group, stream.Touchpoints},
+		{"identity map", identity.PublisherGroup(workspace), stream.Evidence},
 		{"enricher", enricher.Group, stream.Identified},
 		{"sink", sink.GroupTouchpoints, stream.Enriched},
 		{"sink map", sink.GroupIdentityMap, stream.IdentityMap},

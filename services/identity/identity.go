@@ -28,7 +28,8 @@ import (
 	"github.com/parcours-cdp/parcours/services/identity/store"
 )
 
-const consumerGroup = "parcours-identity"
+// Group consumes touchpoints: its members share the partitions.
+const Group = "parcours-identity"
 
 // ready is the part that waits for the evidence log.
 const ready = "evidence"
@@ -97,7 +98,7 @@ func why(err error) string {
 func (s *stitcher) open(ctx context.Context) (*replica, error) {
 	partition := stream.EvidencePartition(s.workspace)
 	// Before the log is read: what the publisher commits from now on has its effects in the outbox.
-	committed, err := s.kafka.Committed(ctx, publisherGroup(s.workspace), stream.Evidence)
+	committed, err := s.kafka.Committed(ctx, PublisherGroup(s.workspace), stream.Evidence)
 	if err != nil {
 		return nil, err
 	}
@@ -207,14 +208,14 @@ func (s *stitcher) consume(ctx context.Context, rules evidence.Ruleset, news *di
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.Go(func() error {
 		return s.kafka.Consume(ctx, stream.Consumer{
-			Group: consumerGroup, Topics: []string{stream.Touchpoints},
+			Group: Group, Topics: []string{stream.Touchpoints},
 			MaxRecords: s.cfg.BatchRecords, MaxBytes: s.cfg.BatchBytes, MaxWait: s.cfg.BatchWait,
 		}, s.handle)
 	})
 	publisher := publisher{kafka: s.kafka, replica: s.replica, digests: news, metrics: s.metrics}
 	workers.Go(func() error {
 		return s.kafka.Consume(ctx, stream.Consumer{
-			Group: publisherGroup(s.workspace), Topics: []string{stream.Evidence}, MaxRecords: publisherRecords, MaxBytes: publisherBytes,
+			Group: PublisherGroup(s.workspace), Topics: []string{stream.Evidence}, MaxRecords: publisherRecords, MaxBytes: publisherBytes,
 		}, publisher.publish)
 	})
 	return workers.Wait()

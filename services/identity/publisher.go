@@ -14,9 +14,9 @@ import (
 	"github.com/parcours-cdp/parcours/services/identity/store"
 )
 
-// publisherGroup makes one instance at a time the writer of a workspace's identity map: the owner of its
+// PublisherGroup makes one instance at a time the writer of a workspace's identity map: the owner of its
 // partition of the evidence log.
-func publisherGroup(workspace string) string { return "parcours-identity-publisher." + workspace }
+func PublisherGroup(workspace string) string { return "parcours-identity-publisher." + workspace }
 
 const (
 	publisherRecords = 2_000
@@ -182,7 +182,7 @@ func (r *replica) forgetPublished(ctx context.Context, kafka *stream.Client) err
 			return nil
 		case <-ticker.C:
 		}
-		committed, err := kafka.Committed(ctx, publisherGroup(r.workspace), stream.Evidence)
+		committed, err := kafka.Committed(ctx, PublisherGroup(r.workspace), stream.Evidence)
 		if err != nil {
 			if ctx.Err() == nil {
 				r.log.Warn("committed offsets of the publisher are not known, its effects are kept", zap.Error(err))

@@ -16,6 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/services/enricher"
+	"github.com/parcours-cdp/parcours/services/identity"
+	"github.com/parcours-cdp/parcours/services/sink"
 )
 
 // scene is a day of a shop in which everything happens that makes identity hard: kiosks, shared cards, a till's test
@@ -182,11 +185,11 @@ func (p *pipeline) drained(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	groups := []struct{ group, topic string }{
-		{"parcours-identity", stream.Touchpoints},
-		{"parcours-identity-publisher.default", stream.Evidence},
-		{"parcours-enricher", stream.Identified},
-		{"parcours.sink.touchpoints", stream.Enriched},
-		{"parcours.sink.identity-map", stream.IdentityMap},
+		{identity.Group, stream.Touchpoints},
+		{identity.PublisherGroup("default"), stream.Evidence},
+		{enricher.Group, stream.Identified},
+		{sink.GroupTouchpoints, stream.Enriched},
+		{sink.GroupIdentityMap, stream.IdentityMap},
 	}
 	until(t, func() (string, bool) {
 		seen, behind := "", int64(0)
