@@ -326,8 +326,8 @@ func (r *reporter) identity(ctx context.Context, in io.Reader) error {
 			scores("pairs of events", q.Pairwise), scores("pairs that some identifier connects", q.Linkable), scores("B-cubed, event by event", q.BCubed),
 		},
 		after: []string{
-			"Together: " + told(q.Wrong) + ".",
-			"Apart: " + told(q.Missed) + ".",
+			"Wrongly together: " + told(q.Wrong) + ".",
+			"Wrongly apart: " + told(q.Missed) + ".",
 		},
 	}
 	r.sections = append(r.sections, s)
@@ -346,7 +346,7 @@ func told(causes []Cause) string {
 		total += c.Pairs
 	}
 	if total == 0 {
-		return "no pair of events wrongly"
+		return "no pair of events"
 	}
 	part := func(name string, pairs int64) string {
 		// In one word, so that no line breaks inside it.
@@ -360,5 +360,5 @@ func told(causes []Cause) string {
 	if shown < total {
 		words = append(words, part("all others", total-shown))
 	}
-	return fmt.Sprintf("%s pairs of events wrongly: %s", grouped(strconv.FormatInt(total, 10)), strings.Join(words, ", "))
+	return fmt.Sprintf("%s pairs of events, because of %s", grouped(strconv.FormatInt(total, 10)), strings.Join(words, ", "))
 }
