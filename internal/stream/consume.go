@@ -40,7 +40,9 @@ type Consumer struct {
 }
 
 const (
-	sessionTimeout   = 45 * time.Second
+	// sessionTimeout is how long the partitions of a consumer that was killed stand still. It may be short, because
+	// heartbeats are sent apart from handlers: a slow batch does not end a session.
+	sessionTimeout   = 15 * time.Second
 	rebalanceTimeout = 2 * time.Minute
 	// Fetched and not yet polled bytes of one consumer are bounded by fetchMaxBytes a broker.
 	fetchMaxBytes          = 32 << 20
