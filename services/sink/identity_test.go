@@ -226,6 +226,7 @@ func TestSquashReports(t *testing.T) {
 		identitymap.Row{Node: node(2), Canonical: node(9), Version: 3, Reason: identitymap.Joined},
 		identitymap.Row{Node: node(7), Canonical: node(9), Version: 4, Reason: identitymap.Joined},
 	)
+	r.eventually("SELECT count() FROM identity_map WHERE workspace = %s", "6")
 	r.eventually("SELECT count() FROM customer_events WHERE workspace = %s AND customer_id = '"+node(9).String()+"'", "2")
 	var steps []string
 	squash := sink.Squash{ClickHouse: r.cfg.ClickHouse, Until: time.Date(2026, 4, 3, 0, 0, 0, 0, time.UTC), Settled: time.Now(), Report: func(s sink.SquashStep) error {

@@ -174,6 +174,103 @@ func (s *society) compare(when string) {
 	}
 }
 
+// place is a small warehouse that is written by hand, in months that are over.
+type place struct{ *rig }
+
+func (p place) exec(statement string, arguments ...any) {
+	p.t.Helper()
+	if err := p.db.Exec(p.t.Context(), fmt.Sprintf(statement, arguments...)); err != nil {
+		p.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// maps writes a row of the map and its history.
+func (p place) maps(id, customer byte, position int, shared bool) {
+	p.t.Helper()
+	for _, table := range []string{"identity_changes", "identity_map"} {
+		p.exec("INSERT INTO "+table+" (workspace, node, canonical, version, shared, reason, previous, at, _ingested_at) VALUES ('%s', '%s', '%s', %d, %t, 'joined', '%s', fromUnixTimestamp64Milli(%d), now64(3))",
+			p.workspace, node(id), node(customer), position, shared, node(id), at(position).UnixMilli())
+	}
+	p.exec("SYSTEM RELOAD DICTIONARY parcours.identity_map_dict")
+	p.exec("SYSTEM RELOAD DICTIONARY parcours.identity_changes_dict")
+}
+
+// event is anchored at a node and belonged to a customer as of iv.
+func (p place) event(anchor, customer byte, iv int, standIn byte) {
+	p.t.Helper()
+	p.exec("INSERT INTO events (workspace, event_id, anchor, customer_id, iv, stand_ins, occurred_at, received_at) VALUES ('%s', '%s', '%s', '%s', %d, ['%s'], '2026-01-15 12:00:00', now64(3))",
+		p.workspace, uuid.New(), node(anchor), node(customer), iv, node(standIn))
+}
+
+// squash rewrites January; what is younger than a position is not settled.
+func (p place) squash(settled int) {
+	p.t.Helper()
+	run := sink.Squash{ClickHouse: p.cfg.ClickHouse, Until: time.Date(2026, 2, 2, 0, 0, 0, 0, time.UTC), Settled: at(settled), Report: func(sink.SquashStep) error { return nil }}
+	if err := run.Run(p.t.Context()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// has compares what a table says, in the order of the selected columns.
+func (p place) has(what, where string, want ...string) {
+	p.t.Helper()
+	var got []string
+	for _, row := range p.rows("SELECT " + what + " FROM " + where + " WHERE workspace = %s ORDER BY ALL") {
+		got = append(got, strings.Join(row, " "))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		p.t.Errorf("%s of %s (-want +got):\n%s", what, where, diff)
+	}
+}
+
+const (
+	customerNumber = "substring(toString(customer_id), 36)"
+	nodeNumber     = "substring(toString(node), 36)"
+)
+
+// A row of the map that says of a node that it is shared tells every event of it to ask its stand-in, also those that
+// knew it when they came in.
+func TestSquashKeepsRowsOfSharedNodes(t *testing.T) {
+	const kiosk, ana, account, alone = 1, 2, 3, 4
+	p := place{newRig(t)}
+	p.maps(kiosk, kiosk, 5, true)
+	p.maps(alone, account, 5, false)
+	p.event(kiosk, ana, 5, ana)
+	p.squash(9)
+	p.has(nodeNumber, "identity_map", "1")
+	p.maps(ana, account, 9, false)
+	p.has(customerNumber, "customer_events", "3")
+}
+
+// A row of a shared anchor keeps the customer that was true at its iv: the map's is the anchor itself, and at no position
+// was that the event's.
+func TestSquashLeavesEventsOfSharedAnchors(t *testing.T) {
+	const kiosk, ana, account, ben, alone = 1, 2, 3, 4, 5
+	p := place{newRig(t)}
+	p.event(kiosk, account, 3, ana)
+	p.event(alone, alone, 0, ana)
+	p.maps(kiosk, kiosk, 5, true)
+	p.maps(alone, ben, 5, false)
+	p.squash(9)
+	p.has(customerNumber+", iv", "events", "3 3", "4 5")
+	p.has(customerNumber, "customer_events", "2", "4")
+}
+
+// A row of the map that is not settled stays: an event that was resolved before it may still come in.
+func TestSquashKeepsRowsThatAreNotSettled(t *testing.T) {
+	const settled, young, account = 1, 2, 3
+	p := place{newRig(t)}
+	p.maps(settled, account, 5, false)
+	p.maps(young, account, 6, false)
+	p.squash(6)
+	p.has(nodeNumber, "identity_map", "2")
+	p.event(young, young, 4, settled)
+	p.has(customerNumber, "customer_events", "3")
+	p.squash(7)
+	p.has("iv", "events", "6")
+	p.has(nodeNumber, "identity_map")
+}
+
 var errKilled = errors.New("killed")
 
 // squash runs until it is done or killed, and more happens after each of its steps.
