@@ -60,7 +60,7 @@ func (r *Rules) check() error {
 		checkName("workspace", r.Workspace),
 		checkText("configuration", r.Configuration, MaxText),
 		r.Note.check(),
-		r.Rules.Validate(),
+		r.Rules.check(),
 	)
 }
 

@@ -13,8 +13,26 @@ import (
 	"unicode/utf8"
 )
 
-// Validate says what in the rules cannot be meant; the first of it in the order of the fields.
+// Validate says what in the rules cannot be meant; the first of it in the order of the fields. Rules are validated
+// before they are logged.
 func (r Ruleset) Validate() error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Types)) {
+		hubs := r.Types[name].Hubs
+		for _, other := range slices.Sorted(maps.Keys(hubs)) {
+			if _, known := r.Types[other]; !known {
+				return fmt.Errorf("rules: types.%s.hubs.%s is %d, and the rules have no type %s: add the type, or leave it out of hubs", name, other, hubs[other], other)
+			}
+		}
+	}
+	return nil
+}
+
+// check is what makes a record of rules evidence. It must not become stricter: an instance that passes over rules
+// which others have applied has another partition.
+func (r Ruleset) check() error {
 	if r.LinkClass > WorstClass {
 		return fmt.Errorf("rules: link_class is %d: give 0 to %d", r.LinkClass, WorstClass)
 	}

@@ -19,6 +19,7 @@ func TestValidate(t *testing.T) {
 	f := func(want string, change func(*evidence.Ruleset)) {
 		t.Helper()
 		r := sampleRules()
+		r.Types["phone"] = evidence.TypeRule{Rank: 4}
 		change(&r)
 		err := r.Validate()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
@@ -46,8 +47,20 @@ func TestValidate(t *testing.T) {
 	f("types.email.limit is -1", rule("email", func(r *evidence.TypeRule) { r.Limit = -1 }))
 	f("types.email.hubs.user_id is 0", rule("email", func(r *evidence.TypeRule) { r.Hubs["user_id"] = 0 }))
 	f(`"" is no name`, rule("email", func(r *evidence.TypeRule) { r.Hubs[""] = 1 }))
+	f("types.email.hubs.phone is 9, and the rules have no type phone: add", func(r *evidence.Ruleset) { delete(r.Types, "phone") })
 	f("blocked node 1", func(r *evidence.Ruleset) { slices.Reverse(r.Blocked) })
 	f("blocked node 1", func(r *evidence.Ruleset) { r.Blocked[1] = r.Blocked[0] })
+}
+
+// What older versions logged stays evidence, although it would not be logged any more: else instances differ.
+func TestLoggedRulesStayEvidence(t *testing.T) {
+	logged := samples()["rules"].(*evidence.Rules)
+	if err := logged.Rules.Validate(); err == nil {
+		t.Fatal("rules with a hub of a type that they do not have are valid")
+	}
+	if _, err := evidence.Parse(logged.AppendKey(nil), logged.AppendValue(nil)); err != nil {
+		t.Errorf("the log's reader passes over them: %v", err)
+	}
 }
 
 // A restart with the same configuration must not log rules anew, and another configuration must.
