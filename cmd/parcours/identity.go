@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -260,7 +261,10 @@ func isTerminal(in io.Reader) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-type rulesShowCommand struct{ operating }
+type rulesShowCommand struct {
+	operating
+	Configured bool `help:"Print the rules of the configuration of the instance that answers instead, as JSON that rules set takes."`
+}
 
 func (c rulesShowCommand) Run(ctx context.Context, g globals, std streams) error {
 	client, err := c.client(g)
@@ -270,6 +274,9 @@ func (c rulesShowCommand) Run(ctx context.Context, g globals, std streams) error
 	var rules api.Rules
 	if err := client.call(ctx, http.MethodGet, "rules", nil, &rules); err != nil {
 		return err
+	}
+	if c.Configured {
+		return toJSON(std.out, cmp.Or(rules.ConfiguredRules, &rules.Rules))
 	}
 	if g.Output == "json" {
 		return toJSON(std.out, rules)

@@ -92,7 +92,7 @@ func memberRows(c *api.Customer) [][]string {
 		if m.FirstSeen != nil {
 			seen = moment(*m.FirstSeen)
 		}
-		if m.Known {
+		if m.Rank > 0 {
 			rank = fmt.Sprint(m.Rank)
 		}
 		rows = append(rows, []string{typ, m.Status, seen, rank, m.Ruling, m.Node.String()})
@@ -161,6 +161,9 @@ func printOutcome(out io.Writer, o *api.Outcome) error {
 	return nil
 }
 
+// notConfiguredHere warns of instances whose configurations differ.
+const notConfiguredHere = "They are not of the configuration of the instance that answers: give all instances the same identifiers and identity sections."
+
 func printRules(out io.Writer, r *api.Rules) error {
 	from := "given by " + r.Author
 	if r.Configured {
@@ -169,6 +172,9 @@ func printRules(out io.Writer, r *api.Rules) error {
 	fmt.Fprintf(out, "Rules %s, %s on %s UTC, as of evidence position %d.\n", r.Fingerprint, from, moment(r.At), r.Position)
 	if r.Reason != "" {
 		fmt.Fprintf(out, "Reason: %s\n", r.Reason)
+	}
+	if !r.ThisInstanceConfigured {
+		fmt.Fprintln(out, notConfiguredHere)
 	}
 	fmt.Fprintf(out, "link_class %d, max_cluster %d, max_component %d, %d blocked nodes.\n\n", r.Rules.LinkClass, r.Rules.MaxCluster, r.Rules.MaxComponent, len(r.Rules.Blocked))
 	var rows [][]string
@@ -221,5 +227,9 @@ func printStatus(out io.Writer, s *api.Status) error {
 	for _, name := range slices.Sorted(maps.Keys(s.Counts)) {
 		rows = append(rows, []string{strings.ReplaceAll(name, "_", " "), fmt.Sprint(s.Counts[name])})
 	}
-	return table(out, "table", []string{"what", "value"}, rows)
+	if err := table(out, "table", []string{"what", "value"}, rows); err != nil || s.ThisInstanceConfigured || s.RulesFingerprint == "" {
+		return err
+	}
+	fmt.Fprintf(out, "\nRules: %s\n", notConfiguredHere)
+	return nil
 }

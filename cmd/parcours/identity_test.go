@@ -29,10 +29,13 @@ var (
 
 // canned answers every question with the same customer and keeps what was asked of it.
 type canned struct {
-	orders  []api.Order
-	erased  []bool
-	rules   evidence.Ruleset
-	applied bool
+	orders []api.Order
+	erased []bool
+	rules  evidence.Ruleset
+	// elsewhere is true when the rules are of another configuration, configured those of this one.
+	elsewhere  bool
+	configured *evidence.Ruleset
+	applied    bool
 }
 
 func emailNode() api.Node {
@@ -64,8 +67,8 @@ func (c *canned) Explain(_ context.Context, a, b api.Subject) (*api.Explanation,
 }
 
 func (c *canned) State(context.Context) (*api.Status, *api.Rules, error) {
-	return &api.Status{Workspace: "default", Position: 42, End: 44, Lag: 2, Engine: 1, RulesFingerprint: "f00d", Counts: map[string]int64{"nodes": 7}},
-		&api.Rules{Position: 42, Fingerprint: "f00d", Rules: c.rules, Configured: true, At: seen, Author: "configuration"}, nil
+	return &api.Status{Workspace: "default", Position: 42, End: 44, Lag: 2, Engine: 1, RulesFingerprint: "f00d", ThisInstanceConfigured: !c.elsewhere, Counts: map[string]int64{"nodes": 7}},
+		&api.Rules{Position: 42, Fingerprint: "f00d", Rules: c.rules, Configured: true, ThisInstanceConfigured: !c.elsewhere, ConfiguredRules: c.configured, At: seen, Author: "configuration"}, nil
 }
 
 func (c *canned) Rule(_ context.Context, order api.Order) (*api.Outcome, error) {
@@ -302,6 +305,36 @@ email    3     2      5      user_id 4
 	f(strings.Replace(bare, "1000", "0", 1), "max_component")
 	f("- a list", "no object")
 	f("", "max_cluster")
+	f(bare+"  email: {rank: 3, class: 2, hubs: {fax: 2}}\n", "no type fax")
+}
+
+// Whoever asks an instance that is configured otherwise is told, and gets what was configured back.
+func TestIdentityRulesOfAnotherConfiguration(t *testing.T) {
+	o := serveCanned(t)
+	for _, command := range [][]string{{"rules", "show"}, {"status"}} {
+		o.elsewhere = false
+		if _, out, _ := o.run(t, "", command...); strings.Contains(out, "not of the configuration") {
+			t.Errorf("%v: its own rules are %s", command, out)
+		}
+		o.elsewhere = true
+		if _, out, _ := o.run(t, "", command...); !strings.Contains(out, "not of the configuration of the instance that answers: give all instances the same") {
+			t.Errorf("%v does not say that configurations differ: %s", command, out)
+		}
+	}
+	in := o.rules
+	restore := func(want int) {
+		t.Helper()
+		_, shown, _ := o.run(t, "", "rules", "show", "--configured")
+		code, _, errs := o.run(t, "", "rules", "set", file(t, "rules.json", shown), "--reason", "ticket 7")
+		if code != exitOK || o.rules.MaxCluster != want || o.orders[len(o.orders)-1].Kind != "" {
+			t.Errorf("rules set of what was configured: exit code %d, %s, set %+v", code, errs, o.rules)
+		}
+	}
+	restore(in.MaxCluster)
+	was := in
+	was.MaxCluster = 77
+	o.configured = &was
+	restore(77)
 }
 
 func TestIdentityStatus(t *testing.T) {

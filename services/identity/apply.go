@@ -263,6 +263,7 @@ func (r *replica) applyRules(record *stream.Record, rules *evidence.Rules) error
 	if err := batch.Commit(record.Offset+1, r.newest().sums, time.Now()); err != nil {
 		return err
 	}
+	r.compareConfiguration(rules)
 	r.change(func() { r.next = record.Offset + 1 })
 	r.log.Info("rules evaluated", zap.Int("changed", changed), zap.Duration("took", time.Since(began)), zap.String("author", rules.Note.Author))
 	return nil

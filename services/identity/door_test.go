@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/stream/streamtest"
@@ -40,6 +43,14 @@ func newDoor(t *testing.T) (s *stitcher, follow func() (stop func())) {
 	}
 }
 
+// observe has what is logged from now on.
+func (s *stitcher) observe() *observer.ObservedLogs {
+	core, logs := observer.New(zap.InfoLevel)
+	s.log = zap.New(core)
+	s.replica.log = s.log
+	return logs
+}
+
 func (s *stitcher) rulesNow(t *testing.T) evidence.Rules {
 	t.Helper()
 	var rules evidence.Rules
@@ -56,6 +67,7 @@ func TestOperatorsRulesSurviveARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	logs := s.observe()
 	settle := func(rules evidence.Ruleset) int64 {
 		t.Helper()
 		if err := s.settle(t.Context(), rules); err != nil {
@@ -79,11 +91,78 @@ func TestOperatorsRulesSurviveARestart(t *testing.T) {
 	if at := settle(configured); at != 3 || s.rulesNow(t).Rules.MaxCluster != 77 {
 		t.Errorf("a restart took the log to %d and max_cluster to %d", at, s.rulesNow(t).Rules.MaxCluster)
 	}
+	if first := logs.FilterMessage("the configured rules are logged: the log has none"); first.Len() != 1 || logs.FilterLevelExact(zap.WarnLevel).Len() != 0 {
+		t.Errorf("the first start and a restart logged %v", logs.All())
+	}
 	changed := configured
 	changed.MaxCluster = 99
 	if at := settle(changed); at != 4 || s.rulesNow(t).Rules.MaxCluster != 99 {
 		t.Errorf("a new configuration took the log to %d and max_cluster to %d", at, s.rulesNow(t).Rules.MaxCluster)
 	}
+	news := logs.FilterLevelExact(zap.WarnLevel).All()
+	if len(news) != 1 || !strings.Contains(news[0].Message, "replace those of another") {
+		t.Fatalf("a new configuration logged %v", news)
+	}
+	want := map[string]any{"fingerprint": changed.Fingerprint(), "before": configured.Fingerprint(), "replaces_an_operators": true}
+	if diff := cmp.Diff(want, news[0].ContextMap()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// An instance whose rules those of another replace says so until they are its own again.
+func TestRulesOfAnotherConfigurationAreReported(t *testing.T) {
+	s, follow := newDoor(t)
+	defer follow()()
+	logs := s.observe()
+	configured, err := ruleset(DefaultConfig(), s.ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := configured
+	other.MaxCluster = 99
+	put := func(rules evidence.Ruleset, configuration string) {
+		t.Helper()
+		record := &evidence.Rules{Workspace: testWorkspace, Rules: rules, Configuration: configuration, Note: evidence.Note{At: 1, Author: "a"}}
+		if _, err := s.door().append(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := &operator{workspace: testWorkspace, ids: s.ids, door: s.door(), now: time.Now, configured: configured}
+	want := func(when string, differ bool) {
+		t.Helper()
+		var warnings int
+		for _, line := range logs.TakeAll() {
+			if line.Level == zap.WarnLevel && strings.Contains(line.Message, "rules of another configuration") && line.ContextMap()["configured_there"] == other.Fingerprint() {
+				warnings++
+			}
+		}
+		if got := testutil.ToFloat64(s.replica.metrics.rulesDiffer) == 1; got != differ || (warnings == 1) != differ {
+			t.Errorf("%s: the gauge is %v, there are %d warnings", when, got, warnings)
+		}
+		status, rules, err := o.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status.ThisInstanceConfigured == differ || rules.ThisInstanceConfigured == differ {
+			t.Errorf("%s: the answers are %+v and %+v", when, status, rules)
+		}
+		changed := rules.Fingerprint != configured.Fingerprint()
+		if changed != (rules.ConfiguredRules != nil) || changed && rules.ConfiguredRules.Fingerprint() != configured.Fingerprint() {
+			t.Errorf("%s: the configured rules are %+v", when, rules.ConfiguredRules)
+		}
+	}
+	put(other, other.Fingerprint()) // the log's past is no news
+	if err := s.settle(t.Context(), configured); err != nil {
+		t.Fatal(err)
+	}
+	logs.TakeAll()
+	want("its own", false)
+	put(other, "")
+	want("an operator's", false)
+	put(other, other.Fingerprint())
+	want("another's", true)
+	put(configured, configured.Fingerprint())
+	want("its own again", false)
 }
 
 // What was logged is logged: when it is not applied in time the answer says where it will be true.

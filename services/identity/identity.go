@@ -204,7 +204,7 @@ func (s *stitcher) consume(ctx context.Context, rules evidence.Ruleset, news *di
 	}
 	s.log.Info("evidence log read", zap.Duration("took", time.Since(began)), zap.Int64("position", s.replica.position()))
 	s.ready.Set(ready, true, "")
-	defer s.operate()()
+	defer s.operate(rules)()
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.Go(func() error {
 		return s.kafka.Consume(ctx, stream.Consumer{

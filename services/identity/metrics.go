@@ -33,6 +33,7 @@ type metrics struct {
 	snapshots        *prometheus.CounterVec
 	digests          prometheus.Counter
 	disagreements    prometheus.Counter
+	rulesDiffer      prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -116,10 +117,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		disagreements: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "parcours_identity_digest_mismatches_total", Help: "Digests that were not equal to this instance's sums at their position.",
 		}),
+		rulesDiffer: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "parcours_identity_rules_differ", Help: "1 while the rules in force are of another configuration than this instance's.",
+		}),
 	}
 	reg.MustRegister(m.events, m.ignored, m.appended, m.waitSeconds, m.waitMissed, m.malformed, m.published, m.audited, m.reappended,
 		m.tombstones, m.outboxEntries, m.nodes, m.pairs, m.customers, m.hubs, m.blocked, m.refused, m.conflicted, m.oversize, m.suppressed,
-		m.position, m.rebuilds, m.refusedSnapshots, m.snapshots, m.digests, m.disagreements)
+		m.position, m.rebuilds, m.refusedSnapshots, m.snapshots, m.digests, m.disagreements, m.rulesDiffer)
 	return m
 }
 

@@ -24,6 +24,8 @@ type operator struct {
 	ids       *identifier.Identifiers
 	door      door
 	now       func() time.Time
+	// configured are the rules that this instance's configuration makes.
+	configured evidence.Ruleset
 
 	// ruling lets one ruling at a time see what is and write what shall be, so that asking twice writes once. Two
 	// instances may both write; the second record says what the first said.
@@ -44,8 +46,8 @@ type door interface {
 }
 
 // operate lets operators in until stop is called, which waits for what they asked.
-func (s *stitcher) operate() (stop func()) {
-	o := &operator{workspace: s.workspace, ids: s.ids, door: s.door(), now: time.Now}
+func (s *stitcher) operate(configured evidence.Ruleset) (stop func()) {
+	o := &operator{workspace: s.workspace, ids: s.ids, door: s.door(), now: time.Now, configured: configured}
 	return s.admin.Mount(api.New(o, s.log.Named("operator"), s.operators))
 }
 
@@ -157,8 +159,8 @@ func (o *operator) Show(ctx context.Context, subject api.Subject) (*api.Customer
 // node is a found subject for an answer.
 func (o *operator) node(g sight, f found) api.Node {
 	m, known := g.Node(f.node)
-	m.Type = f.typ
 	n := member(&m, known)
+	n.Type = f.typ
 	if f.erased > 0 {
 		at := millis(f.erased)
 		n.ErasedAt = &at
@@ -168,7 +170,7 @@ func (o *operator) node(g sight, f found) api.Node {
 
 func member(m *graph.Member, known bool) api.Node {
 	n := api.Node{Node: m.Node, Type: m.Type, Weak: m.Weak, Known: known, Status: m.Status.String(), CustomerID: m.Customer}
-	if known {
+	if known && m.Type != "" { // a node that only a ruling names has no rank in the graph
 		n.Rank = int(m.Rank)
 	}
 	if known && m.FirstSeen > 0 {
@@ -267,8 +269,11 @@ func (o *operator) State(ctx context.Context) (*api.Status, *api.Rules, error) {
 			"conflicted_components": int64(stats.Conflicted), "oversize_components": int64(stats.Oversize), "suppressed": int64(stats.Suppressed),
 		}
 		if record, logged := g.Rules(); logged {
-			rules = rulesAnswer(&record, g.position)
-			status.RulesFingerprint = rules.Fingerprint
+			rules = o.rulesAnswer(&record, g.position)
+			status.RulesFingerprint, status.ThisInstanceConfigured = rules.Fingerprint, rules.ThisInstanceConfigured
+			if rules.Fingerprint != o.configured.Fingerprint() {
+				rules.ConfiguredRules = &o.configured
+			}
 		}
 	})
 	// Records may have come since the end was asked for.
@@ -277,10 +282,11 @@ func (o *operator) State(ctx context.Context) (*api.Status, *api.Rules, error) {
 	return status, rules, nil
 }
 
-func rulesAnswer(r *evidence.Rules, position int64) *api.Rules {
+func (o *operator) rulesAnswer(r *evidence.Rules, position int64) *api.Rules {
 	return &api.Rules{
 		Position: position, Fingerprint: r.Rules.Fingerprint(), Rules: r.Rules, Configured: r.Configuration == r.Rules.Fingerprint(),
-		At: millis(r.Note.At), Author: r.Note.Author, Reason: r.Note.Reason,
+		ThisInstanceConfigured: r.Configuration == o.configured.Fingerprint(),
+		At:                     millis(r.Note.At), Author: r.Note.Author, Reason: r.Note.Reason,
 	}
 }
 

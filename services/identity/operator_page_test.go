@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -99,7 +100,7 @@ func newPageDesk(t *testing.T) (*deskDoor, http.Handler) {
 	if _, err := d.append(t.Context(), records...); err != nil {
 		t.Fatal(err)
 	}
-	o := &operator{workspace: ws.Name, ids: ids, door: d, now: func() time.Time { return at.Add(24 * time.Hour) }}
+	o := &operator{workspace: ws.Name, ids: ids, door: d, configured: rules, now: func() time.Time { return at.Add(24 * time.Hour) }}
 	return d, api.New(o, zap.NewNop(), api.NewMetrics(prometheus.NewRegistry()))
 }
 
@@ -109,6 +110,83 @@ func askDesk(desk http.Handler, method, path, body string) *httptest.ResponseRec
 	answer := httptest.NewRecorder()
 	desk.ServeHTTP(answer, request)
 	return answer
+}
+
+// oneCard asks for the rules in force, with one card a customer and nothing blocked.
+func oneCard(t *testing.T, desk http.Handler) string {
+	t.Helper()
+	var in api.Rules
+	if err := json.Unmarshal(askDesk(desk, "GET", "rules", "").Body.Bytes(), &in); err != nil {
+		t.Fatal(err)
+	}
+	rules := in.Rules
+	card := rules.Types["loyalty_card"]
+	card.Limit = 1
+	rules.Types["loyalty_card"], rules.Blocked = card, nil
+	body, err := json.Marshal(api.RulesRequest{Rules: &rules, Note: api.Note{Author: "marie", Reason: "one card a customer"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// Rules that leave out a configured type are a mistake: its identifiers would have neither rank nor limit.
+func TestOperatorsRulesHaveEveryType(t *testing.T) {
+	door, desk := newPageDesk(t)
+	body := oneCard(t, desk)
+	var request api.RulesRequest
+	if err := json.Unmarshal([]byte(body), &request); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(want ...string) {
+		t.Helper()
+		body, err := json.Marshal(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := door.next
+		answer := askDesk(desk, "POST", "rules", string(body))
+		for _, text := range want {
+			if answer.Code != http.StatusUnprocessableEntity || !strings.Contains(answer.Body.String(), text) || door.next != end {
+				t.Errorf("got %d %s, want %s", answer.Code, answer.Body, text)
+			}
+		}
+	}
+	till, phone := request.Rules.Types["till_record"], request.Rules.Types["phone"]
+	delete(request.Rules.Types, "till_record")
+	delete(request.Rules.Types, "phone")
+	refused(`"rules.types"`, "also has phone, till_record, whose", "give rules for every type")
+	request.Rules.Types["till_record"], request.Rules.Types["phone"] = till, phone
+	phone.Hubs = map[string]int{"fax": 4}
+	request.Rules.Types["phone"] = phone
+	refused(`"rules.types.phone.hubs.fax"`, "It is 4, and the rules have no type fax: add the type, or leave it out of hubs.")
+
+	// One that the configuration does not have is said to be of no use here, and kept.
+	request.Rules.Types["fax"] = evidence.TypeRule{Rank: 9}
+	whole, err := json.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := askDesk(desk, "POST", "rules", string(whole))
+	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "no type [fax]") {
+		t.Errorf("rules with one type more: %d %s", answer.Code, answer.Body)
+	}
+}
+
+// What only a cut names has no rank that the graph knows of.
+func TestOperatorsSeeNoRankOfWhatWasNeverSeen(t *testing.T) {
+	_, desk := newPageDesk(t)
+	const both = `"a": {"type": "email", "value": "lea@example.com"}, "b": {"type": "email", "value": "new@example.com"}`
+	if answer := askDesk(desk, "POST", "cut", `{`+both+`, "author": "marie", "reason": "ticket 1"}`); answer.Code != http.StatusOK {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	for value, rank := range map[string]int{"lea@example.com": 3, "new@example.com": 0} {
+		var c api.Customer
+		answer := askDesk(desk, "POST", "lookup", `{"type": "email", "value": "`+value+`"}`)
+		if err := json.Unmarshal(answer.Body.Bytes(), &c); err != nil || !c.Asked.Known || c.Asked.Rank != rank || c.Asked.Type != "email" {
+			t.Errorf("%s: %v, %s", value, err, answer.Body)
+		}
+	}
 }
 
 // The reference page's examples are what the interface answers.
@@ -122,7 +200,7 @@ func TestOperatorsPage(t *testing.T) {
 		}
 		return fmt.Sprintf("```http\n%s```\n\n```json\n%s\n```\n", asked, strings.TrimSpace(answer.Body.String()))
 	}
-	page, err := template.New("identity-api.md.tmpl").Funcs(template.FuncMap{"example": example}).ParseFiles("testdata/identity-api.md.tmpl")
+	page, err := template.New("identity-api.md.tmpl").Funcs(template.FuncMap{"example": example, "oneCard": func() string { return oneCard(t, desk) }}).ParseFiles("testdata/identity-api.md.tmpl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,9 +227,11 @@ func TestOperatorsPage(t *testing.T) {
 func TestOperatorsWhenTheLogIsSlow(t *testing.T) {
 	const cut = `{"a": {"type": "loyalty_card", "value": "2990000000017"}, "b": {"type": "loyalty_card", "value": "2990000000024"}, "author": "marie", "reason": "ticket 1"}`
 	const erase = `{"identifier": {"type": "email", "value": "lea@example.com"}, "author": "marie", "reason": "ticket 1"}`
-	const rules = `{"rules": {"link_class": 2, "max_cluster": 5, "max_component": 50, "types": {"email": {"rank": 3, "class": 2}}}, "author": "marie", "reason": "ticket 1"}`
-	for path, body := range map[string]string{"cut": cut, "erase": erase, "rules": rules} {
+	for path, body := range map[string]string{"cut": cut, "erase": erase, "rules": ""} {
 		door, desk := newPageDesk(t)
+		if path == "rules" {
+			body = oneCard(t, desk)
+		}
 		door.refuses = errors.New("broker is away")
 		if answer := askDesk(desk, "POST", path, body); answer.Code != http.StatusInternalServerError || strings.Contains(answer.Body.String(), "broker") {
 			t.Errorf("%s that was not written: %d %s", path, answer.Code, answer.Body)

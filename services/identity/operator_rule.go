@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -285,7 +286,7 @@ func (o *operator) Replace(ctx context.Context, rules evidence.Ruleset, replaces
 	outcome := &api.RulesOutcome{Applied: true}
 	o.view(func(g sight) {
 		before, _ = g.Rules()
-		outcome.Rules = *rulesAnswer(&before, g.position)
+		outcome.Rules = *o.rulesAnswer(&before, g.position)
 	})
 	if fingerprint := before.Rules.Fingerprint(); replaces != "" && replaces != fingerprint {
 		return nil, &service.Problem{
@@ -297,8 +298,15 @@ func (o *operator) Replace(ctx context.Context, rules evidence.Ruleset, replaces
 		outcome.Note = "These rules are in force."
 		return outcome, nil
 	}
+	if lacking := o.lackingTypes(&rules); len(lacking) > 0 {
+		names := strings.Join(lacking, ", ")
+		return nil, &service.Problem{
+			Status: http.StatusUnprocessableEntity, Field: "rules.types", Title: "The rules leave out types", Position: outcome.Position,
+			Detail: "The configuration also has " + names + ", whose identifiers would have neither rank nor limit: give rules for every type, starting from those that GET " + api.Prefix + "rules answers with.",
+		}
+	}
 	record := &evidence.Rules{
-		Workspace: o.workspace, Rules: rules,
+		Workspace: o.workspace, Rules: rules, Configuration: before.Configuration,
 		Note: evidence.Note{At: o.now().UnixMilli(), Author: why.Author, Reason: why.Reason},
 	}
 	recorded, err := o.door.append(ctx, record)
@@ -306,9 +314,21 @@ func (o *operator) Replace(ctx context.Context, rules evidence.Ruleset, replaces
 		return nil, err
 	}
 	outcome.Recorded, outcome.Changed, outcome.Applied = recorded, true, err == nil
-	o.view(func(g sight) { outcome.Rules = *rulesAnswer(record, g.position) })
+	o.view(func(g sight) { outcome.Rules = *o.rulesAnswer(record, g.position) })
 	outcome.Note = unknownTypes(o.ids, &rules)
 	return outcome, nil
+}
+
+// lackingTypes are those of this instance's configuration that rules do not have.
+func (o *operator) lackingTypes(rules *evidence.Ruleset) []string {
+	var lacking []string
+	for name := range o.configured.Types {
+		if _, is := rules.Types[name]; !is {
+			lacking = append(lacking, name)
+		}
+	}
+	slices.Sort(lacking)
+	return lacking
 }
 
 // unknownTypes warns of rules for types that this instance's configuration does not have.

@@ -48,6 +48,9 @@ type replica struct {
 	moved chan struct{}
 	// evaluating is true while rules are evaluated over the whole graph.
 	evaluating bool
+	// configured is the fingerprint of the rules that this instance's configuration makes; empty until it has caught
+	// up, so that the log's past is not taken for instances that differ.
+	configured string
 	// outboxFrom is the offset from which on the outbox has all effects.
 	outboxFrom int64
 	sums       sumsRing

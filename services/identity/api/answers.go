@@ -21,6 +21,7 @@ type Node struct {
 	// Status is linked, alone, hub or blocked.
 	Status string `json:"status"`
 	// Rank orders the members of a customer: the smallest names it. FirstSeen breaks ties.
+	// It is absent where the graph does not know it.
 	Rank      int        `json:"rank,omitempty"`
 	FirstSeen *time.Time `json:"first_seen,omitempty"`
 	// CustomerID is the customer that the node belongs to.
@@ -204,10 +205,15 @@ type Rules struct {
 	Fingerprint string           `json:"fingerprint"`
 	Rules       evidence.Ruleset `json:"rules"`
 	// Configured is true when they come from the configuration, false when an operator gave them.
-	Configured bool      `json:"configured"`
-	At         time.Time `json:"at"`
-	Author     string    `json:"author"`
-	Reason     string    `json:"reason"`
+	Configured bool `json:"configured"`
+	// ThisInstanceConfigured is false when they are, or an operator's went over, those of another configuration than
+	// that of the instance which answers: then the instances' configurations differ.
+	ThisInstanceConfigured bool      `json:"this_instance_configured"`
+	At                     time.Time `json:"at"`
+	Author                 string    `json:"author"`
+	Reason                 string    `json:"reason"`
+	// ConfiguredRules are those of this instance's configuration, when others are in force; absent in answers to changes.
+	ConfiguredRules *evidence.Ruleset `json:"configured_rules,omitempty"`
 }
 
 // RulesOutcome is what a change of rules did.
@@ -229,6 +235,8 @@ type Status struct {
 	Engine int   `json:"engine"`
 	// RulesFingerprint names the rules in force; equal rules have equal fingerprints.
 	RulesFingerprint string `json:"rules_fingerprint"`
+	// ThisInstanceConfigured is as in Rules.
+	ThisInstanceConfigured bool `json:"this_instance_configured"`
 	// MapSum and EvidenceSum are equal in instances that agree at a position.
 	MapSum      string           `json:"map_sum"`
 	EvidenceSum string           `json:"evidence_sum"`
