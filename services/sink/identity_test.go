@@ -119,15 +119,18 @@ func TestIdentifiersAndTheirHistory(t *testing.T) {
 		identitymap.Row{Node: node(2), Type: "device_id", Canonical: node(1), Version: 5, Reason: identitymap.Joined, Previous: node(2), Event: first.EventID},
 		identitymap.Row{Node: node(2), Type: "device_id", Canonical: node(1), Version: 6, Reason: identitymap.Neighbour, Previous: node(1)},
 		identitymap.Row{Node: node(9), Type: "email", Canonical: node(9), Version: 6, Reason: identitymap.Blocked, Previous: node(9), Shared: true},
+		// Values that the rules block, one of which came; the other is there for readers of the map, and is no identifier.
+		identitymap.Row{Node: node(3), Canonical: node(3), Version: 1, Reason: identitymap.Rules, Previous: node(3), Shared: true},
+		identitymap.Row{Node: node(8), Canonical: node(8), Version: 1, Reason: identitymap.Rules, Previous: node(8), Shared: true},
 	)
 	r.awaitCommitted(5)
-	r.eventually("SELECT count() FROM identity_changes WHERE workspace = %s", "3")
+	r.eventually("SELECT count() FROM identity_changes WHERE workspace = %s", "5")
 	r.eventually("SELECT uniqExact(position) FROM identity_audit WHERE workspace = %s", "1")
 	short := func(column string) string { return "substring(toString(" + column + "), 36)" }
 	r.golden("SELECT "+short("node")+", type, "+short("customer_id")+", shared, first_seen, last_seen, toString(sources), events, customer_since, customer_reason, version, linked_at, "+short("linked_node")+", linked_type, linked_class, linked_source, linked_event_id = '"+first.EventID.String()+"' FROM identifiers WHERE workspace = %s ORDER BY node", [][]string{
 		{"1", "anonymous_id", "1", "false", "2026-03-01 10:00:01.000", "2026-03-01 10:00:01.005", "['app','web']", "2", "", "", "0", "2026-03-01 12:00:00.000", "2", "device_id", "1", "web", "1"},
 		{"2", "device_id", "1", "false", "2026-03-01 10:00:01.000", "2026-03-01 10:00:02.000", "['app','web']", "3", "2026-03-01 12:00:00.000", "joined", "5", "2026-03-01 12:00:00.000", "1", "anonymous_id", "1", "web", "1"},
-		{"3", "anonymous_id", "3", "false", "2026-03-01 10:00:03.000", "2026-03-01 10:00:03.000", "['web']", "1", "", "", "0", "", "", "", "", "", ""},
+		{"3", "anonymous_id", "3", "true", "2026-03-01 10:00:03.000", "2026-03-01 10:00:03.000", "['web']", "1", "2026-03-01 12:00:00.000", "rules", "1", "", "", "", "", "", ""},
 		{"9", "email", "9", "true", "", "", "[]", "0", "2026-03-01 12:00:00.000", "blocked", "6", "", "", "", "", "", ""},
 	})
 	// A query that was written for Segment's Profiles Sync: profiles created and merged, by what triggered it.
@@ -143,6 +146,7 @@ FROM id_graph_updates WHERE workspace = %s AND reason != 'neighbour' AND trigger
 		{"2", "1", "5", "joined"},
 		{"2", "1", "6", "neighbour"},
 		{"3", "3", "0", "created"},
+		{"3", "3", "1", "rules"},
 		{"9", "9", "6", "blocked"},
 	})
 }

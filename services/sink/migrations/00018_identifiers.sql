@@ -91,4 +91,6 @@ LEFT JOIN
     ) AS p
     GROUP BY workspace, node
 ) AS l ON l.workspace = n.workspace AND l.node = n.node
+-- Who names a node without its type, as the rules do, has not seen it.
+WHERE n.sightings > 0 OR n.map_type != ''
 COMMENT 'One row per identifier ever seen, paired or not: whose it is now, since when and why. Filter by node for one of them, by customer_id for all of a customer.';

@@ -12,8 +12,8 @@ CREATE OR REPLACE VIEW parcours.id_graph_updates
     triggering_event_source_id   LowCardinality(String) COMMENT 'Emitter of that event.',
     triggering_event_source_name LowCardinality(String) COMMENT 'Emitter of that event.',
     triggering_event_source_slug LowCardinality(String) COMMENT 'Emitter of that event.',
-    timestamp                    DateTime64(3, 'UTC') COMMENT 'When the node was first seen, or when the evidence was written.',
-    seq                          UInt64 COMMENT 'Order of what is told of a node: the evidence position, 0 for its creation.',
+    timestamp                    DateTime64(3, 'UTC') COMMENT 'When the node was first seen, or when the evidence was written; not unique for a node: order by seq.',
+    seq                          UInt64 COMMENT 'Order of what is told of a node, to sort by: the evidence position, 0 for its creation.',
     id                           UUID COMMENT 'Identity of the row.',
     uuid_ts                      DateTime64(3, 'UTC') COMMENT 'When the row came in.',
     received_at                  DateTime64(3, 'UTC') COMMENT 'The same as timestamp.',
@@ -50,6 +50,12 @@ FROM
         h.workspace AS workspace, h.node AS node, any(h.canonical) AS canonical, h.version AS version, any(toString(h.reason)) AS reason, any(h.previous) AS previous,
         (any(h.event_id), '', '', '') AS event, any(h.at) AS at, min(h._ingested_at) AS ingested
     FROM parcours.identity_changes AS h
+    -- Who names a node without its type, as the rules do, has not seen it.
+    WHERE h.type != '' OR (h.workspace, h.node) IN
+    (
+        SELECT s.workspace, s.node FROM parcours.identifier_sightings AS s
+        WHERE (s.workspace, s.node) IN (SELECT x.workspace, x.node FROM parcours.identity_changes AS x WHERE x.type = '')
+    )
     GROUP BY workspace, node, version
 ) AS u
 LEFT ANY JOIN
@@ -58,4 +64,4 @@ LEFT ANY JOIN
     FROM parcours.events AS e
     WHERE e.event_id IN (SELECT event_id FROM parcours.identity_changes WHERE event_id != toUUID('00000000-0000-0000-0000-000000000000'))
 ) AS t ON t.workspace = u.workspace AND t.event_id = u.event.1
-COMMENT 'Append-only history of the identity graph, as Segment\'s Profiles Sync has it: the creation of each node, and every change of its customer.';
+COMMENT 'Append-only history of the identity graph, as Segment\'s Profiles Sync has it: the creation of each node, and every change of its customer. Order what is told of a node by seq: changes of one millisecond share a timestamp. Nodes that no event carried and that nobody named by type, as values that the rules block, are left out.';
