@@ -120,7 +120,7 @@ const (
 )
 
 func rulesJSON() string {
-	return `{"link_class":2,"max_cluster":500,"max_component":5000,"types":{"email":{"rank":3,"class":2,"limit":5,"hubs":{"user_id":4}}}}`
+	return `{"link_class":2,"max_cluster":500,"max_component":5000,"types":{"email":{"rank":3,"class":2,"limit":5,"hubs":{"user_id":4}},"user_id":{"rank":1,"class":0,"limit":1}}}`
 }
 
 func TestRequestsReachTheOperator(t *testing.T) {
@@ -243,6 +243,7 @@ func TestProblemsNameFieldAndRemedy(t *testing.T) {
 	f("POST", "rules", `{"rules":{"link_class":2,"max_cluster":500,"max_component":5000,"types":{}},`+whyMe+`}`, bad, "rules.types", "no type")
 	f("POST", "rules", `{"rules":`+strings.Replace(rulesJSON(), "500,", "0,", 1)+`,`+whyMe+`}`, bad, "rules.max_cluster", "0")
 	f("POST", "rules", `{"rules":`+strings.Replace(rulesJSON(), `"rank":3`, `"rank":30`, 1)+`,`+whyMe+`}`, bad, "rules.types.email.rank", "30")
+	f("POST", "rules", `{"rules":`+strings.Replace(rulesJSON(), `{"user_id":4}`, `{"fax":4}`, 1)+`,`+whyMe+`}`, bad, "rules.types.email.hubs.fax", "no type fax: add the type")
 	f("POST", "rules", `{"rules":`+strings.Replace(rulesJSON(), `"limit"`, `"limits"`, 1)+`,`+whyMe+`}`, http.StatusBadRequest, "limits", "not known")
 	f("POST", "rules", `{"rules":`+strings.Replace(rulesJSON(), `"rank":3`, `"rank":300`, 1)+`,`+whyMe+`}`, http.StatusBadRequest, "rules.types.rank", "")
 	f("POST", "rules", `{"rules":`+rulesJSON()+`}`, missing, "author", "author")
