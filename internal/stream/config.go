@@ -36,6 +36,9 @@ type Config struct {
 	Password string `koanf:"password" secret:"true"`
 	// StopGrace bounds how long a batch in hand may take after a stop was asked for.
 	StopGrace time.Duration `koanf:"stop_grace"`
+	// RebalanceTimeout is how long a batch in hand may keep the others of its group waiting before its partitions go
+	// to them, and how long they wait for one that is gone.
+	RebalanceTimeout time.Duration `koanf:"rebalance_timeout"`
 }
 
 // DefaultConfig is right for a broker on this machine.
@@ -48,6 +51,7 @@ func DefaultConfig() Config {
 		Compression:       "lz4",
 		Linger:            5 * time.Millisecond,
 		StopGrace:         20 * time.Second,
+		RebalanceTimeout:  2 * time.Minute,
 	}
 }
 
@@ -67,6 +71,9 @@ func (c Config) Validate() error {
 	}
 	if c.Linger < 0 || c.Linger > time.Second {
 		return fmt.Errorf("kafka.linger is %s: give 0s to 1s", c.Linger)
+	}
+	if c.RebalanceTimeout < time.Second {
+		return fmt.Errorf("kafka.rebalance_timeout is %s: give 1s or more", c.RebalanceTimeout)
 	}
 	switch c.SASL {
 	case "", "plain", "scram-sha-256", "scram-sha-512":

@@ -42,8 +42,10 @@ type Consumer struct {
 const (
 	// sessionTimeout is how long the partitions of a consumer that was killed stand still. It may be short, because
 	// heartbeats are sent apart from handlers: a slow batch does not end a session.
-	sessionTimeout   = 15 * time.Second
-	rebalanceTimeout = 2 * time.Minute
+	sessionTimeout = 15 * time.Second
+	// leaveTimeout bounds how long a stop waits for the group: a member that is joining hears nothing before all
+	// others have joined.
+	leaveTimeout = 10 * time.Second
 	// Fetched and not yet polled bytes of one consumer are bounded by fetchMaxBytes a broker.
 	fetchMaxBytes          = 32 << 20
 	fetchMaxPartitionBytes = 8 << 20
@@ -64,14 +66,17 @@ const (
 // When ctx ends, the batch in hand is finished within Config.StopGrace and committed, the group is
 // left, and Consume returns nil.
 func (c *Client) Consume(ctx context.Context, consumer Consumer, handle func(ctx context.Context, batch []Range) error) error {
+	alive, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
 	client, err := c.open(consumer.Group,
+		kgo.WithContext(alive),
 		kgo.ConsumerGroup(consumer.Group),
 		kgo.ConsumeTopics(consumer.Topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(sessionTimeout),
-		kgo.RebalanceTimeout(rebalanceTimeout),
+		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
 		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
 		kgo.FetchMaxWait(500*time.Millisecond),
@@ -80,8 +85,11 @@ func (c *Client) Consume(ctx context.Context, consumer Consumer, handle func(ctx
 	if err != nil {
 		return err
 	}
-	// CloseAllowingRebalance leaves the group, so the others take over at once.
-	defer client.CloseAllowingRebalance()
+	// Leaves the group, so the others take over at once; or, when the group does not answer, after the session.
+	defer func() {
+		defer time.AfterFunc(leaveTimeout, abandon).Stop()
+		client.CloseAllowingRebalance()
+	}()
 
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

