@@ -346,3 +346,45 @@ func TestNewerEvidenceStops(t *testing.T) {
 		})
 	}
 }
+
+// What is logged for another workspace, in the same partition and about the same nodes, moves nobody here, whatever its
+// kind; not even what stops the instances of that workspace.
+func TestWorkspacesNeverInteract(t *testing.T) {
+	w := newWorld(t)
+	i := w.start()
+	nodes := []uuid.UUID{w.node("anonymous_id", "c-1"), w.node("user_id", "u-1"), w.node("anonymous_id", "c-2"), w.node("user_id", "u-2")}
+	w.collect(w.touch(1, id("anonymous_id", "c-1"), id("user_id", "u-1")), w.touch(2, id("anonymous_id", "c-2"), id("user_id", "u-2")))
+	w.untilEvents(2)
+	before := w.untilPublished()
+
+	const other = "elsewhere"
+	foreign := []evidence.Record{
+		&evidence.Rules{Workspace: other, Rules: evidence.Ruleset{LinkClass: 3, MaxCluster: 10, MaxComponent: 10}},
+		&evidence.Erase{Workspace: other, Request: uuid.New(), Nodes: nodes[:1]},
+		&evidence.Suppress{Workspace: other, Key: w.ids.SuppressionKey(nodes[1]), At: noon.Add(time.Hour).UnixMilli()},
+		&evidence.Engine{Workspace: other, Number: evidence.EngineNumber + 1},
+		&evidence.Digest{Workspace: other, Position: 1},
+	}
+	types := []string{"anonymous_id", "user_id", "anonymous_id", "user_id"}
+	for a := range nodes {
+		foreign = append(foreign, &evidence.Verdict{Workspace: other, Node: nodes[a], Ruling: evidence.Blocked})
+		for b := range a {
+			edge := evidence.NewEdge(other, evidence.End{Node: nodes[a], Type: types[a]}, evidence.End{Node: nodes[b], Type: types[b]})
+			foreign = append(foreign, &edge, &evidence.Cut{Workspace: other, A: edge.A.Node, B: edge.B.Node})
+		}
+	}
+	w.rule(foreign...)
+	w.collect(w.touch(3, id("anonymous_id", "c-1")), w.touch(4, id("anonymous_id", "c-2"), id("user_id", "u-2")))
+	events := w.untilEvents(4)
+	for message, want := range map[string]uuid.UUID{"m-3": nodes[1], "m-4": nodes[3]} {
+		if got := events[message].CustomerID; got != want {
+			t.Errorf("%s is of %s, want %s", message, got, want)
+		}
+	}
+	if diff := cmp.Diff(before, w.untilPublished()); diff != "" {
+		t.Errorf("the map moved (-before +after)\n%s", diff)
+	}
+	if n := i.counter("parcours_identity_evidence_malformed_total"); n != 0 {
+		t.Errorf("%v records are called malformed", n)
+	}
+}
