@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/parcours-cdp/parcours/embedded/enginetest"
 	"github.com/parcours-cdp/parcours/internal/identitymap"
@@ -243,15 +244,22 @@ func TestSquashReports(t *testing.T) {
 		if err := squash.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(steps, "; "); got != strings.Join(want, "; ") {
-			t.Errorf("dry %t: got %s", dry, got)
+		got := strings.Join(steps, "; ")
+		for i := range min(len(steps), len(want)) {
+			if prefix, free := strings.CutSuffix(want[i], "?"); free && strings.HasPrefix(steps[i], prefix) {
+				steps[i] = want[i]
+			}
+		}
+		if diff := cmp.Diff(want, steps); diff != "" {
+			t.Errorf("dry %t: got %s (-want +got)\n%s", dry, got, diff)
 		}
 	}
 	tables := []string{"rewrite events 202603 2", "rewrite contacts  0", "rewrite traits  0"}
 	// Of nodes 1 and 8 a dry run counts the old versions alone: while they stand there, the newer ones must.
 	f(true, append(tables[:3:3], "outdated identity_map  2", "prune identity_map  1", "reload identity_map_dict  4")...)
+	// From here on a merge may take the old versions before the squash does.
 	merges("START")
-	f(false, append(tables, "outdated identity_map  2", "prune identity_map  3", "reload identity_map_dict  1")...)
+	f(false, append(tables, "outdated identity_map  ?", "prune identity_map  3", "reload identity_map_dict  1")...)
 	f(false, "rewrite events 202603 0", "rewrite contacts  0", "rewrite traits  0", "outdated identity_map  0", "prune identity_map  0", "reload identity_map_dict  1")
 	r.golden("SELECT name, customer_id = '"+node(9).String()+"', iv FROM events WHERE workspace = %s ORDER BY name", [][]string{{"closed", "1", "3"}, {"lifted", "0", "3"}, {"open", "0", "0"}, {"other", "0", "0"}})
 	r.eventually("SELECT count() FROM customer_events WHERE workspace = %s AND customer_id = '"+node(9).String()+"'", "2")
