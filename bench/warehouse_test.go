@@ -116,7 +116,7 @@ func BenchmarkWarehouse(b *testing.B) {
 	b.Run("squashed", func(b *testing.B) { ask(b, db) })
 }
 
-// ask runs every way of every question. A join answers another thing once the map is pruned, and is left out then.
+// ask runs every way of every question, and wants one answer of all that resolve.
 func ask(b *testing.B, db *warehouse.Warehouse) {
 	for _, question := range []struct{ name, state, merge string }{
 		{"events", "occurred_at", "count"},

@@ -58,7 +58,7 @@ func TestResolveAfterErasure(t *testing.T) {
 			t.Errorf("at %d: %s", at, diff)
 		}
 	}
-	gone := identifier.Resolved{Type: "email", Rank: 3, Class: identifier.Typed, Reason: identifier.Erased}
+	gone := identifier.Resolved{Type: "email", Rank: 3, Reason: identifier.Erased}
 	f(0, gone)
 	f(100, gone) // at the moment of the erasure: it was asked for with this one known
 	next, _ := ids.Current("email", "J.D@gmail.com", erased)

@@ -55,9 +55,8 @@ type Resolved struct {
 	Type string
 	// Node is zero when there is a Reason.
 	Node uuid.UUID
-	// Rank and Class as configured for the type, worse for a weak value.
-	Rank  uint8
-	Class Class
+	// Rank as configured for the type, worse for a weak value.
+	Rank uint8
 	// Weak is true for a value that is shared by nature: a land line, a role mailbox.
 	Weak bool
 	// Derived is true for an identifier we made of the one before it (email_canon of email).
@@ -69,8 +68,7 @@ type Resolved struct {
 // kind is a type of identifier, ready for use.
 type kind struct {
 	TypeConfig
-	name  string
-	class Class
+	name string
 	// blocked are the configured blocked values in this type's spelling.
 	blocked map[string]struct{}
 	// blockedNodes are the nodes of the configured blocked values.
@@ -118,11 +116,7 @@ func New(cfg Config, ws workspace.Config) (*Identifiers, error) {
 		}
 	}
 	for name, t := range cfg.types() {
-		class, err := ParseClass(t.Class)
-		if err != nil {
-			return nil, err
-		}
-		s.kinds[name] = &kind{TypeConfig: t, name: name, class: class}
+		s.kinds[name] = &kind{TypeConfig: t, name: name}
 	}
 	for _, k := range s.kinds {
 		blocked := make(map[string]struct{}, 2*len(cfg.Blocked))
@@ -231,12 +225,12 @@ func (s *Identifiers) Resolve(ids []schemas.Identifier, at int64, erased Erasure
 	for _, id := range ids {
 		k, known := s.kinds[id.Type]
 		if !known {
-			into = append(into, Resolved{Type: id.Type, Rank: NoRank, Class: Inferred, Reason: UnknownType})
+			into = append(into, Resolved{Type: id.Type, Rank: NoRank, Reason: UnknownType})
 			continue
 		}
 		value, weak, reason := s.normalise(k, id.Value)
 		if reason != "" {
-			into = append(into, Resolved{Type: k.name, Rank: uint8(k.Rank), Class: k.class, Reason: reason})
+			into = append(into, Resolved{Type: k.name, Rank: uint8(k.Rank), Reason: reason})
 			continue
 		}
 		r := k.resolved(weak)
@@ -256,10 +250,9 @@ func (s *Identifiers) Resolve(ids []schemas.Identifier, at int64, erased Erasure
 }
 
 func (k *kind) resolved(weak bool) Resolved {
-	r := Resolved{Type: k.name, Rank: uint8(k.Rank), Class: k.class, Weak: weak}
+	r := Resolved{Type: k.name, Rank: uint8(k.Rank), Weak: weak}
 	if weak {
 		r.Rank += WeakRank
-		r.Class = Inferred
 	}
 	return r
 }
@@ -268,7 +261,7 @@ func (k *kind) resolved(weak bool) Resolved {
 func (s *Identifiers) seen(r Resolved, value string, at int64, erased Erasures) Resolved {
 	node, ok := s.node(r.Type, value, at, erased)
 	if !ok {
-		return Resolved{Type: r.Type, Rank: r.Rank, Class: r.Class, Reason: Erased}
+		return Resolved{Type: r.Type, Rank: r.Rank, Reason: Erased}
 	}
 	r.Node = node
 	return r

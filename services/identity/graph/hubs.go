@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"slices"
 
 	"github.com/parcours-cdp/parcours/services/identity/evidence"
@@ -28,6 +29,20 @@ func (g *Graph) isBlocked(n uint32) bool {
 	return nobody
 }
 
+// neighbours counts those of a type, among the pairs that are left, up to a number that is enough.
+func (g *Graph) neighbours(n uint32, typ uint16, enough int) int {
+	count := 0
+	for p, other := range g.around(n) {
+		if count >= enough {
+			break
+		}
+		if g.nodes.at(other).typ == typ && g.left(g.pairs.at(p)) {
+			count++
+		}
+	}
+	return count
+}
+
 // overHub is whether a node has more neighbours of a type, among the pairs that are left, than the rules say
 // one of its type can have; of which type first, and how many.
 func (g *Graph) overHub(n uint32) (typ string, count int, over bool) {
@@ -36,12 +51,7 @@ func (g *Graph) overHub(n uint32) (typ string, count int, over bool) {
 		return "", 0, false
 	}
 	for _, rule := range g.types.list[at.typ].hubs {
-		count = 0
-		for p, other := range g.around(n) {
-			if g.nodes.at(other).typ == rule.typ && g.left(g.pairs.at(p)) {
-				count++
-			}
-		}
+		count = g.neighbours(n, rule.typ, math.MaxInt)
 		if count > rule.limit {
 			return g.types.list[rule.typ].name, count, true
 		}

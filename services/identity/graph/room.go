@@ -33,14 +33,11 @@ func (g *Graph) room(n uint32, known bool, typ, neighbour string) (room int, lim
 	case g.nodes.at(n).is(allowed):
 		return math.MaxInt32, true // all of them count again when the ruling is taken back
 	}
-	for p, other := range g.around(n) {
-		if g.types.list[g.nodes.at(other).typ].name == neighbour && g.left(g.pairs.at(p)) {
-			if room--; room < -Reserve {
-				break
-			}
-		}
+	of, numbered := g.types.numbers[neighbour]
+	if !numbered {
+		return room, true // nobody of the type was ever seen
 	}
-	return room, true
+	return room - g.neighbours(n, of, room+Reserve+1), true
 }
 
 // Knows is whether the graph has evidence of the pair, however little.
