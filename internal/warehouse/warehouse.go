@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -16,8 +17,9 @@ import (
 
 // Warehouse is a pool of connections to the database. It is safe for concurrent use.
 type Warehouse struct {
-	cfg  Config
-	conn driver.Conn
+	cfg    Config
+	conn   driver.Conn
+	stated atomic.Pointer[clickhouse.Settings] // with each insert, once it is known what the server has
 }
 
 // Open makes the pool; the first request opens a connection, [Warehouse.Ping] tells whether it can.
@@ -132,24 +134,6 @@ func fields(line string) []string {
 	return cells
 }
 
-// insertSettings make one request one block, written before the answer. Each differs from the default of some
-// version, so all are stated.
-func insertSettings(token string) clickhouse.Settings {
-	return clickhouse.Settings{
-		// One token is one insert, for the table and for what views make of it.
-		"insert_deduplicate":                                 1,
-		"insert_deduplication_token":                         token,
-		"deduplicate_blocks_in_dependent_materialized_views": 1,
-		// The answer comes after the parts are written, and errors come as a status.
-		"async_insert":      0,
-		"wait_end_of_query": 1,
-		// A block of a late file spans many months: let it.
-		"max_partitions_per_insert_block": 0,
-		// JSON columns are sent as text.
-		"input_format_native_allow_types_conversion": 1,
-	}
-}
-
 // Insert writes a block under a deduplication token: a block whose token the table has seen within its window is
 // not written again, whatever it holds.
 func (w *Warehouse) Insert(ctx context.Context, b *Block, token string) error {
@@ -162,7 +146,7 @@ func (w *Warehouse) Insert(ctx context.Context, b *Block, token string) error {
 
 // InsertNative writes a block that is in Native format already.
 func (w *Warehouse) InsertNative(ctx context.Context, table string, columns []string, token string, body []byte) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings(token)))
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(w.insertSettings(token)))
 	if err := w.conn.InsertFormat(ctx, "Native", insertStatement(table, columns), bytes.NewReader(body)); err != nil {
 		var transport *url.Error
 		if errors.As(err, &transport) {

@@ -147,14 +147,14 @@ func TestTableWithoutMemoryOfTokensIsRefused(t *testing.T) {
 	t.Cleanup(func() { enginetest.Exec(t, r.cfg.ClickHouse.Addresses[0], "DROP DATABASE parcours SYNC") })
 	tables := r.rows("SELECT name FROM system.tables WHERE %s != '' AND database = 'parcours' AND name NOT IN ('goose_db_version', 'migration_locks', 'identity_pruned') AND engine LIKE '%%MergeTree' ORDER BY name")
 	for _, row := range tables {
-		if err := r.db.RequireTokens(t.Context(), row[0]); err != nil {
+		if _, err := r.db.RequireSettings(t.Context(), row[0]); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.db.Exec(t.Context(), "ALTER TABLE "+row[0]+" MODIFY SETTING non_replicated_deduplication_window = 0"); err != nil {
 			t.Fatal(err)
 		}
 		err := sink.Run(t.Context(), r.cfg, r.platform())
-		if err == nil || !strings.Contains(err.Error(), "parcours."+row[0]+" does not remember the tokens of inserts: run ALTER TABLE") {
+		if err == nil || !strings.Contains(err.Error(), "parcours."+row[0]+": setting non_replicated_deduplication_window is 0, want 1000 or more: run ALTER TABLE") {
 			t.Errorf("%s: got %v, want a refusal that says what to do", row[0], err)
 		}
 		if err := r.db.Exec(t.Context(), "ALTER TABLE "+row[0]+" MODIFY SETTING non_replicated_deduplication_window = 10000"); err != nil {

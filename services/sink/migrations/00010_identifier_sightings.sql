@@ -15,5 +15,5 @@ CREATE TABLE IF NOT EXISTS parcours.identifier_sightings
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (workspace, node)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Sightings of each identifier, to be merged: query identifiers.';

@@ -10,5 +10,5 @@ CREATE TABLE IF NOT EXISTS parcours.identity_pruned
 )
 ENGINE = MergeTree
 ORDER BY (workspace, node, version)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Rows that parcours squash takes out of identity_map; empty when none runs.';
