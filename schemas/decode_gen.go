@@ -263,6 +263,8 @@ func (x *RejectedTouchpoint) decode(r *reader, p *plan) {
 				x.Offset.Valid = false
 				x.Offset.Value = 0
 			}
+		case 17:
+			x.Key = r.bytes()
 		default:
 			r.skip(s.skip)
 		}
@@ -312,6 +314,8 @@ func (x *RejectedTouchpoint) clear(fields []int) {
 		case 16:
 			x.Offset.Valid = false
 			x.Offset.Value = 0
+		case 17:
+			x.Key = nil
 		}
 	}
 }

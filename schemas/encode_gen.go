@@ -134,6 +134,7 @@ func (x *RejectedTouchpoint) AppendAvro(dst []byte) []byte {
 	} else {
 		dst = append(dst, 0)
 	}
+	dst = appendBytes(dst, x.Key)
 	return dst
 }
 

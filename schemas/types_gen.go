@@ -110,6 +110,8 @@ type RejectedTouchpoint struct {
 	Partition Optional[int32] `json:"partition,omitzero"`
 	// Offset it was read from.
 	Offset Optional[int64] `json:"offset,omitzero"`
+	// Key of the record it was read from, which chose the partition; empty at the collector. Pseudonym.
+	Key []byte `json:"key,omitempty"`
 }
 
 // Identifier is the record io.parcours.Identifier: one identifier of a person or a device.

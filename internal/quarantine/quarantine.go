@@ -40,8 +40,12 @@ func New(ctx context.Context, reg *registry.Registry, stage string) (*Quarantine
 // repeated batch does not double its rows.
 func (q *Quarantine) Record(rejected schemas.RejectedTouchpoint) *stream.Record {
 	rejected.Stage = q.stage
-	rejected.RejectedAt = schemas.MillisOf(time.Now())
 	rejected.RejectionID = rejectionID(rejected)
+	return q.encode(rejected)
+}
+
+func (q *Quarantine) encode(rejected schemas.RejectedTouchpoint) *stream.Record {
+	rejected.RejectedAt = schemas.MillisOf(time.Now())
 	value := schemas.AppendHeader(nil, q.schemaID)
 	return &stream.Record{
 		Topic: stream.Rejected,
@@ -50,9 +54,26 @@ func (q *Quarantine) Record(rejected schemas.RejectedTouchpoint) *stream.Record 
 	}
 }
 
-// FromRecord rejects a Kafka record as it was read.
-func (q *Quarantine) FromRecord(record *stream.Record, reason, field, detail string) *stream.Record {
-	return q.Record(schemas.RejectedTouchpoint{
+// Event is what is known of the event in a record that is rejected all the same.
+type Event struct {
+	Workspace, Source     string
+	MessageID, Type, Name string
+	ReceivedAt            schemas.Optional[schemas.Millis]
+}
+
+// EventOf is what a decoded touchpoint says of its event.
+func EventOf(t *schemas.Touchpoint) Event {
+	return Event{
+		Workspace: t.Workspace, Source: t.Source, MessageID: t.MessageID, Type: t.Type, Name: t.Name,
+		ReceivedAt: schemas.Some(t.ReceivedAt),
+	}
+}
+
+// FromRecord rejects a Kafka record as it was read, with its key, by which a replay finds its partition. Of the event it
+// says what the caller could read; the rejection's id does not depend on it.
+func (q *Quarantine) FromRecord(record *stream.Record, reason, field, detail string, known ...Event) *stream.Record {
+	rejected := schemas.RejectedTouchpoint{
+		Stage:       q.stage,
 		Reason:      reason,
 		Field:       field,
 		Detail:      detail,
@@ -61,7 +82,15 @@ func (q *Quarantine) FromRecord(record *stream.Record, reason, field, detail str
 		Topic:       record.Topic,
 		Partition:   schemas.Some(record.Partition),
 		Offset:      schemas.Some(record.Offset),
-	})
+		Key:         record.Key,
+	}
+	rejected.RejectionID = rejectionID(rejected)
+	for _, event := range known {
+		rejected.Workspace, rejected.Source = event.Workspace, event.Source
+		rejected.MessageID, rejected.Type, rejected.Name = event.MessageID, event.Type, event.Name
+		rejected.ReceivedAt = event.ReceivedAt
+	}
+	return q.encode(rejected)
 }
 
 // rejectionID names a fault by where it happened when that is a place in the log, and by what was

@@ -40,13 +40,24 @@ func TestRejectionsKeepTheirBytesAndTheirIds(t *testing.T) {
 		}
 		return rejected
 	}
-	poison := &stream.Record{Topic: stream.Touchpoints, Partition: 3, Offset: 42, Value: []byte{1, 2, 0, 255}}
+	poison := &stream.Record{Topic: stream.Touchpoints, Partition: 3, Offset: 42, Key: []byte("a key"), Value: []byte{1, 2, 0, 255}}
 	first := read(q.FromRecord(poison, "undecodable", "", "the record is no Avro"))
 	if diff := cmp.Diff(poison.Value, first.Payload); diff != "" {
 		t.Errorf("the original bytes changed: %s", diff)
 	}
 	if first.Stage != "identity" || first.Topic != stream.Touchpoints || first.Partition.Value != 3 || first.Offset.Value != 42 {
 		t.Errorf("the record's place is lost: %+v", first)
+	}
+	if string(first.Key) != "a key" {
+		t.Errorf("the record's key is %q: a replay would not find its partition", first.Key)
+	}
+	known := quarantine.EventOf(&schemas.Touchpoint{Workspace: "w", Source: "web", MessageID: "m", Type: "track", Name: "N", ReceivedAt: 7})
+	told := read(q.FromRecord(poison, "undecodable", "", "the record is no Avro", known))
+	if told.Workspace != "w" || told.Source != "web" || told.MessageID != "m" || told.Type != "track" || told.Name != "N" || told.ReceivedAt.Value != 7 {
+		t.Errorf("what is known of the event is lost: %+v", told)
+	}
+	if told.RejectionID != first.RejectionID {
+		t.Error("the id of a rejection depends on what could be read of the event")
 	}
 	// Redelivery rejects the same record again: the row must be the same.
 	if again := read(q.FromRecord(poison, "undecodable", "", "the record is no Avro")); again.RejectionID != first.RejectionID {

@@ -22,6 +22,7 @@ type rejections struct {
 	r           schemas.RejectedTouchpoint
 	lineage     lineage
 	payload     string
+	key         string
 	replayState string
 	replayedAt  schemas.Optional[schemas.Millis]
 	rows        *rows
@@ -47,6 +48,7 @@ func newRejections(reg *registry.Registry) *rejections {
 	r.words("origin_topic", &l.r.Topic)
 	r.maybeInt32s("origin_partition", &l.r.Partition)
 	r.maybeInt64s("origin_offset", &l.r.Offset)
+	r.text("origin_key", &l.key)
 	r.words("replay_state", &l.replayState)
 	r.maybeTimes("replayed_at", &l.replayedAt)
 	r.int32s("_schema_id", &l.lineage.schemaID)
@@ -72,6 +74,7 @@ func (l *rejections) load(ctx context.Context, records []*stream.Record, _ *rows
 			l.r.ReceivedAt = schemas.Optional[schemas.Millis]{}
 		}
 		l.payload = unsafe.String(unsafe.SliceData(l.r.Payload), len(l.r.Payload)) // copied by the column
+		l.key = unsafe.String(unsafe.SliceData(l.r.Key), len(l.r.Key))
 		l.lineage = lineageOf(record, id)
 		l.rows.add()
 	}
@@ -110,5 +113,6 @@ func unreadable(record *stream.Record, err error) schemas.RejectedTouchpoint {
 		Topic:       record.Topic,
 		Partition:   schemas.Some(record.Partition),
 		Offset:      schemas.Some(record.Offset),
+		Key:         record.Key,
 	}
 }

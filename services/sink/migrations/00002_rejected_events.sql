@@ -1,4 +1,5 @@
--- Quarantine: what could not be processed, and why. A rejection that is repeated has the same id and fades at merges.
+-- Quarantine: what could not be processed, and why. The sink drops a rejection that is repeated by its id, as it drops
+-- events that are; replay_state is written by parcours rejected.
 
 -- +goose NO TRANSACTION
 -- +goose Up
@@ -21,6 +22,7 @@ CREATE TABLE IF NOT EXISTS parcours.rejected_events
     origin_topic     LowCardinality(String) COMMENT 'Topic the payload was read from; empty at the collector.',
     origin_partition Nullable(Int32) COMMENT 'Partition the payload was read from.',
     origin_offset    Nullable(Int64) COMMENT 'Offset the payload was read from.',
+    origin_key       String COMMENT 'Key of the record the payload was read from: a replay goes to the same partition.',
     replay_state     LowCardinality(String) COMMENT 'pending, replayed or dismissed.',
     replayed_at      Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was replayed or dismissed.',
     _topic           LowCardinality(String) COMMENT 'Kafka topic the row came from.',
@@ -29,9 +31,11 @@ CREATE TABLE IF NOT EXISTS parcours.rejected_events
     _schema_id       Int32 COMMENT 'Registry id of the schema the row was written with.',
     _produced_at     DateTime64(3, 'UTC') COMMENT 'When the stage wrote the rejection to Kafka.',
     _ingested_at     DateTime64(3, 'UTC') COMMENT 'When the sink sent the insert that carried the row.',
-    INDEX by_message message_id TYPE bloom_filter(0.01) GRANULARITY 4
+    INDEX by_message message_id TYPE bloom_filter(0.01) GRANULARITY 4,
+    INDEX by_offset _offset TYPE minmax GRANULARITY 1,
+    INDEX by_origin_offset origin_offset TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree
+ENGINE = MergeTree
 PARTITION BY toYYYYMM(rejected_at)
 ORDER BY (workspace, stage, reason, rejection_id)
 TTL toDateTime(rejected_at) + INTERVAL 3 MONTH
