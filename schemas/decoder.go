@@ -13,8 +13,9 @@ import (
 // Decoder reads the bodies of one writer's schema: a Touchpoint, IdentifiedTouchpoint or EnrichedTouchpoint of this or
 // another version. It does not change after NewDecoder and may be used by many goroutines.
 type Decoder struct {
-	writer *avsc.Type
-	plan   *plan
+	writer  *avsc.Type
+	plan    *plan
+	foreign *foreign // of a tolerant decoder whose writer has foreign fields
 }
 
 // NewDecoder compiles a decoder from the schema that the bodies are written with. Fields are matched by name at every

@@ -3,6 +3,7 @@ package schemas
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/parcours-cdp/parcours/schemas/internal/avsc"
 )
@@ -34,7 +35,9 @@ type wanted struct {
 
 // planner compiles plans for the records of one writer.
 type planner struct {
-	open map[*avsc.Type]bool // records above the current one
+	open      map[*avsc.Type]bool // records above the current one
+	tolerated map[string]error    // a tolerant planner's fields by path that do not read alike; nil refuses them
+	path      []string            // to the current field, while fields are tolerated
 }
 
 // record plans a record. The last record of a body may end with its last wanted field: nobody reads what follows.
@@ -57,17 +60,25 @@ func (c *planner) record(writer, known *avsc.Type, want *wanted, last bool) (*pl
 			pending = append(pending, f.Type)
 			continue
 		}
-		found[index] = true
-		if pending != nil {
-			p.steps = append(p.steps, step{field: skipField, skip: compileSkip(pending...)})
-			pending = nil
-		}
 		s := step{field: index}
 		if sub != nil {
 			s.marks = sub.marks
 		}
-		if err := c.value(&s, f.Type, known.Fields[index].Type, sub, last && i == end-1); err != nil {
+		c.path = append(c.path, f.Name)
+		err := c.value(&s, f.Type, known.Fields[index].Type, sub, last && i == end-1)
+		tolerated := err != nil && c.tolerate(err)
+		c.path = c.path[:len(c.path)-1]
+		if tolerated {
+			pending = append(pending, f.Type)
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("field %q: %w", f.Name, err)
+		}
+		found[index] = true
+		if pending != nil {
+			p.steps = append(p.steps, step{field: skipField, skip: compileSkip(pending...)})
+			pending = nil
 		}
 		p.steps = append(p.steps, s)
 	}
@@ -80,6 +91,15 @@ func (c *planner) record(writer, known *avsc.Type, want *wanted, last bool) (*pl
 		}
 	}
 	return p, nil
+}
+
+// tolerate notes that the field of the current path does not read as ours, if the planner may.
+func (c *planner) tolerate(err error) bool {
+	if c.tolerated == nil || slices.Contains(essential, c.path[0]) {
+		return false
+	}
+	c.tolerated[strings.Join(c.path, ".")] = err
+	return true
 }
 
 // lastWanted is the number of the writer's fields that have to be passed to get at everything wanted.

@@ -142,6 +142,14 @@ func (r *reader) double() float64 {
 	return math.Float64frombits(binary.LittleEndian.Uint64(b))
 }
 
+func (r *reader) float() float64 {
+	b := r.fixed(4)
+	if b == nil {
+		return 0
+	}
+	return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
+}
+
 func (r *reader) decimal() Decimal {
 	at := r.pos
 	b := r.bytes()

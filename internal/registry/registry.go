@@ -55,6 +55,7 @@ type Registry struct {
 	mu       sync.Mutex
 	schemas  map[int32]string
 	decoders map[int32]*schemas.Decoder
+	tolerant map[int32]*schemas.Decoder
 	derived  map[derivation]int32
 }
 
@@ -81,6 +82,7 @@ func New(cfg Config, log *zap.Logger) (*Registry, error) {
 		log:      log,
 		schemas:  make(map[int32]string),
 		decoders: make(map[int32]*schemas.Decoder),
+		tolerant: make(map[int32]*schemas.Decoder),
 		derived:  make(map[derivation]int32),
 	}, nil
 }
@@ -155,8 +157,17 @@ func (r *Registry) Schema(ctx context.Context, id int32) (string, error) {
 
 // Decoder returns the decoder for records written with the schema with this id.
 func (r *Registry) Decoder(ctx context.Context, id int32) (*schemas.Decoder, error) {
+	return r.compiled(ctx, id, r.decoders, schemas.NewDecoder)
+}
+
+// TolerantDecoder is Decoder for whoever takes a record although it has a field of another type than ours.
+func (r *Registry) TolerantDecoder(ctx context.Context, id int32) (*schemas.Decoder, error) {
+	return r.compiled(ctx, id, r.tolerant, schemas.NewTolerantDecoder)
+}
+
+func (r *Registry) compiled(ctx context.Context, id int32, decoders map[int32]*schemas.Decoder, compile func(string) (*schemas.Decoder, error)) (*schemas.Decoder, error) {
 	r.mu.Lock()
-	decoder, known := r.decoders[id]
+	decoder, known := decoders[id]
 	r.mu.Unlock()
 	if known {
 		return decoder, nil
@@ -165,13 +176,13 @@ func (r *Registry) Decoder(ctx context.Context, id int32) (*schemas.Decoder, err
 	if err != nil {
 		return nil, err
 	}
-	decoder, err = schemas.NewDecoder(text)
+	decoder, err = compile(text)
 	if err != nil {
 		return nil, fmt.Errorf("compile schema %d: %w", id, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.decoders[id] = decoder
+	decoders[id] = decoder
 	return decoder, nil
 }
 
