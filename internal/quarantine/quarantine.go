@@ -39,8 +39,16 @@ func New(ctx context.Context, reg *registry.Registry, stage string) (*Quarantine
 // fills in the stage, the time and the id; the same fault on the same bytes has the same id, so a
 // repeated batch does not double its rows.
 func (q *Quarantine) Record(rejected schemas.RejectedTouchpoint) *stream.Record {
+	return q.RecordAs(rejected, rejected.Payload)
+}
+
+// RecordAs is Record for a payload of which only the part that is the event itself makes the id: what stands around it
+// may differ from one attempt of its sender to the next.
+func (q *Quarantine) RecordAs(rejected schemas.RejectedTouchpoint, event []byte) *stream.Record {
 	rejected.Stage = q.stage
-	rejected.RejectionID = rejectionID(rejected)
+	named := rejected
+	named.Payload = event
+	rejected.RejectionID = rejectionID(named)
 	return q.encode(rejected)
 }
 

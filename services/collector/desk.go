@@ -164,6 +164,7 @@ func (d *desk) mapSegment(r segmentRequest) {
 			return
 		}
 		if repeatable -= len(event.value.Raw()) + len(r.shared.context.Raw()); repeatable < 0 {
+			event.shared = segmentShared{}
 			d.reject(event, Rejection{Reason: ReasonBatchTooLarge, Field: "context"})
 		} else {
 			d.mapOne(&r, event)
@@ -262,7 +263,8 @@ func hex(dst *[keySize]byte, id uuid.UUID) {
 	}
 }
 
-// reject quarantines an event with its own bytes.
+// reject quarantines an event with its own bytes, and with what its batch says once for all, without which it could not
+// be sent again.
 func (d *desk) reject(e segmentEvent, why Rejection) {
 	typ := e.typ
 	if typ == "" {
@@ -275,7 +277,7 @@ func (d *desk) reject(e segmentEvent, why Rejection) {
 	d.quarantined(rejectedEvent{
 		Index: e.place, MessageID: printable(plain(e.value.Get("messageId"))), Reason: why.Reason,
 		Field: printable(why.Field), Detail: why.Detail(), Count: 1,
-	}, printable(typ), printable(name), e.value.Raw())
+	}, printable(typ), printable(name), e.value.Raw(), e.alone())
 }
 
 // rejectRest quarantines the events past the limit as one array: a record for each would let a small
@@ -287,12 +289,13 @@ func (d *desk) rejectRest(r *segmentRequest, first segmentEvent) {
 	d.quarantined(rejectedEvent{
 		Index: first.place, Reason: ReasonTooManyEvents, Field: "batch",
 		Detail: details[ReasonTooManyEvents], Count: r.events - first.place,
-	}, "", "", rest)
+	}, "", "", rest, rest)
 }
 
-func (d *desk) quarantined(r rejectedEvent, typ, name string, payload []byte) {
+// quarantined keeps a payload under an id made of the event that is in it: sentAt changes with every attempt.
+func (d *desk) quarantined(r rejectedEvent, typ, name string, event, payload []byte) {
 	d.rejected = append(d.rejected, r)
-	d.records = append(d.records, d.quarantine.Record(schemas.RejectedTouchpoint{
+	d.records = append(d.records, d.quarantine.RecordAs(schemas.RejectedTouchpoint{
 		ReceivedAt:  schemas.Some(d.arrival.received),
 		Workspace:   d.arrival.workspace,
 		Source:      d.arrival.source.Name,
@@ -304,7 +307,7 @@ func (d *desk) quarantined(r rejectedEvent, typ, name string, payload []byte) {
 		Name:        name,
 		ContentType: contentJSON,
 		Payload:     payload,
-	}))
+	}, event))
 }
 
 // maxPrintable is as much of a sender's own words as is repeated to people.

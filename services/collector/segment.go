@@ -74,6 +74,23 @@ type segmentEvent struct {
 	shared segmentShared
 }
 
+// alone are the bytes of the call, as a batch of one where the batch that it came in said something for all.
+func (e segmentEvent) alone() []byte {
+	context, sentAt := e.shared.context.Raw(), e.shared.sentAt.Raw()
+	if len(context) == 0 && len(sentAt) == 0 {
+		return e.value.Raw()
+	}
+	batch := append([]byte(`{"batch":[`), e.value.Raw()...)
+	batch = append(batch, ']')
+	if len(context) > 0 {
+		batch = append(append(batch, `,"context":`...), context...)
+	}
+	if len(sentAt) > 0 {
+		batch = append(append(batch, `,"sentAt":`...), sentAt...)
+	}
+	return append(batch, '}')
+}
+
 // segment turns one call into the draft's touchpoint, or into its rejection. Top to bottom is the path
 // of an event.
 func (d *draft) segment(e segmentEvent, a *arrival) bool {
