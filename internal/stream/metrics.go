@@ -16,6 +16,17 @@ type metrics struct {
 	behindSeconds  *prometheus.GaugeVec
 	lostCommits    *prometheus.CounterVec
 	losses         *prometheus.CounterVec
+
+	ranges         *prometheus.CounterVec
+	replayed       *prometheus.CounterVec
+	retries        *prometheus.CounterVec
+	refusedPlans   *prometheus.CounterVec
+	refusedCommits *prometheus.CounterVec
+	rejoins        *prometheus.CounterVec
+	rangeRecords   *prometheus.HistogramVec
+	rangeBytes     *prometheus.HistogramVec
+	bufferedBytes  *prometheus.GaugeVec
+	paused         *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
@@ -47,7 +58,46 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		}, []string{"group", "topic"}),
 	}
 	reg.MustRegister(m.produced, m.produceErrors, m.produceSeconds, m.consumed, m.lagRecords, m.behindSeconds, m.lostCommits, m.losses)
+	m.ofRanges(reg)
 	return m
+}
+
+func (m *metrics) ofRanges(reg prometheus.Registerer) {
+	counter := func(name, help string) *prometheus.CounterVec {
+		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parcours_stream_" + name, Help: help}, []string{"group", "topic"})
+		reg.MustRegister(vec)
+		return vec
+	}
+	m.ranges = counter("ranges_total", "Planned ranges delivered and committed.")
+	m.replayed = counter("ranges_replayed_total", "Ranges gathered again because a plan was found for them, or memory was short.")
+	m.retries = counter("range_retries_total", "Steps of a range that failed and were tried again later.")
+	m.refusedPlans = counter("refused_plans_total", "Plans that the group did not accept; nothing of them is delivered.")
+	m.refusedCommits = counter("refused_commits_total", "Commits of delivered ranges that the group did not accept.")
+	m.rejoins = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "parcours_stream_rejoins_total", Help: "Times a consumer dropped its work and joined its group anew, because its ownership was in doubt.",
+	}, []string{"group"})
+	m.rangeRecords = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "parcours_stream_range_records", Help: "Records of a range.", Buckets: prometheus.ExponentialBuckets(1, 4, 10),
+	}, []string{"group", "topic"})
+	m.rangeBytes = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "parcours_stream_range_bytes", Help: "Bytes of keys and values of a range.", Buckets: prometheus.ExponentialBuckets(1<<10, 4, 10),
+	}, []string{"group", "topic"})
+	m.bufferedBytes = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "parcours_stream_buffered_bytes", Help: "Bytes of keys and values that wait or are being delivered.",
+	}, []string{"group"})
+	m.paused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "parcours_stream_paused_partitions", Help: "Partitions that are not fetched, mostly because a range of theirs fails.",
+	}, []string{"group"})
+	reg.MustRegister(m.rejoins, m.rangeRecords, m.rangeBytes, m.bufferedBytes, m.paused)
+}
+
+// cut notes a range that was closed.
+func (m metrics) cut(group string, d *Delivery, bytes int64) {
+	m.rangeRecords.WithLabelValues(group, d.Topic).Observe(float64(len(d.Records)))
+	m.rangeBytes.WithLabelValues(group, d.Topic).Observe(float64(bytes))
+	if d.Replayed {
+		m.replayed.WithLabelValues(group, d.Topic).Inc()
+	}
 }
 
 func (m metrics) lag(group, topic string, partition int32, records int64) {

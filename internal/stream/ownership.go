@@ -51,6 +51,7 @@ func (s *sharing) fetched(_ context.Context, client *kgo.Client, resp *kmsg.Offs
 
 // adopt makes a partition ours.
 func (s *sharing) adopt(own *share) {
+	s.drop(own.topic, own.partition)
 	own.ctx, own.cancel = context.WithCancel(s.work)
 	own.left = make(chan struct{})
 	s.mu.Lock()
@@ -87,7 +88,10 @@ func (s *sharing) drop(topic string, partition int32) {
 	}
 	s.mu.Lock()
 	delete(s.shares[topic], partition)
-	s.held -= own.bytes + own.handBytes
+	s.hold(-own.bytes - own.handBytes)
+	if s.alone == own {
+		s.alone = nil
+	}
 	s.wake()
 	s.mu.Unlock()
 	s.handler.Release(topic, partition)

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -89,6 +88,7 @@ func (c *Client) ConsumeRanges(ctx context.Context, consumer RangeConsumer, hand
 		if !errors.Is(err, errRejoin) {
 			return err
 		}
+		c.metrics.rejoins.WithLabelValues(consumer.Group).Inc()
 		c.log.Warn("the group went on without this consumer; it joins anew", zap.String("group", consumer.Group), zap.Error(err))
 		select {
 		case <-ctx.Done():
@@ -114,8 +114,14 @@ type sharing struct {
 
 	mu      sync.Mutex
 	shares  map[string]map[int32]*share
-	held    int64         // bytes waiting or in hand
-	changed chan struct{} // closed, and made anew, when a share may have become ready or there is more room
+	held    int64  // bytes waiting or in hand
+	largest int64  // record that is reckoned with when the buffer is filled
+	alone   *share // gathers a planned range for which there is no room beside others
+	// changed ends, and is made anew, when a share may have become ready or there is more room.
+	changed context.Context
+	changes context.CancelFunc
+
+	paused map[string][]int32 // what the client does not fetch; the poll's own
 }
 
 // membership joins the group and serves it until ctx ends, the ownership is in doubt or something fails for good.
@@ -135,8 +141,10 @@ func (c *Client) membership(ctx context.Context, consumer RangeConsumer, handler
 	})()
 	s := &sharing{
 		c: c, conf: consumer, handler: handler, session: session, end: end, work: work,
-		shares: make(map[string]map[int32]*share), changed: make(chan struct{}),
+		shares: make(map[string]map[int32]*share), largest: reckoned(consumer.BufferBytes),
 	}
+	s.changed, s.changes = context.WithCancel(session)
+	defer func() { s.changes() }()
 	client, err := c.open(consumer.Group,
 		kgo.WithContext(alive),
 		kgo.ConsumerGroup(consumer.Group),
@@ -146,8 +154,8 @@ func (c *Client) membership(ctx context.Context, consumer RangeConsumer, handler
 		kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(sessionTimeout),
 		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
-		kgo.FetchMaxBytes(fetchMaxBytes),
-		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
+		kgo.FetchMaxBytes(fetchBytes(consumer.BufferBytes)),
+		kgo.FetchMaxPartitionBytes(fetchBytes(consumer.BufferBytes)/4),
 		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.OnPartitionsAssigned(s.assigned),
@@ -179,70 +187,4 @@ func (c *Client) membership(ctx context.Context, consumer RangeConsumer, handler
 		return cause
 	}
 	return nil
-}
-
-// poll fetches records while there is room for them, and hands them to their shares.
-func (s *sharing) poll() error {
-	for s.session.Err() == nil {
-		n := s.room()
-		if n == 0 {
-			continue
-		}
-		fetches := s.client.PollRecords(s.session, n)
-		if fetches.IsClientClosed() {
-			return errStopped
-		}
-		if err := fetchError(fetches, func(loss *kgo.ErrDataLoss) { s.c.lost(s.conf.Group, loss) }); err != nil {
-			return fmt.Errorf("fetch for group %s: %w", s.conf.Group, err)
-		}
-		fetches.EachPartition(s.take)
-		s.client.AllowRebalance()
-	}
-	return nil
-}
-
-// room waits until there is room in the buffer and returns how many records may be polled.
-func (s *sharing) room() int {
-	s.mu.Lock()
-	free, changed := int64(s.conf.BufferBytes)-s.held, s.changed
-	s.mu.Unlock()
-	if free > 0 {
-		return int(min(free, int64(s.conf.MaxRecords)))
-	}
-	select {
-	case <-changed:
-	case <-s.session.Done():
-	}
-	return 0
-}
-
-// take adds what was polled of a partition. No rebalance comes between the poll and this.
-func (s *sharing) take(p kgo.FetchTopicPartition) {
-	if len(p.Records) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	own := s.shares[p.Topic][p.Partition]
-	if own == nil || own.gone {
-		return
-	}
-	var size int64
-	for _, record := range p.Records {
-		size += recordBytes(record)
-	}
-	last := p.Records[len(p.Records)-1].Offset
-	own.waiting = append(own.waiting, p.Records...)
-	own.polls = append(own.polls, poll{last: last, at: time.Now()})
-	own.bytes += size
-	own.next = last + 1
-	s.held += size
-	s.c.metrics.lag(s.conf.Group, p.Topic, p.Partition, p.HighWatermark-last-1)
-	s.wake()
-}
-
-// wake lets those who wait look again. s.mu is held.
-func (s *sharing) wake() {
-	close(s.changed)
-	s.changed = make(chan struct{})
 }

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
@@ -37,35 +39,39 @@ func (s *sharing) next() *share {
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-changed:
-		case <-s.session.Done():
+		case <-changed.Done():
 		}
 		timer.Stop()
 	}
 	return nil
 }
 
-// pick is the share to serve now, or how long there is none. s.mu is held.
+// pick is the share to serve now, or how long there is none. When the buffer is full and nothing is ready, what waits
+// in the largest share makes room. s.mu is held.
 func (s *sharing) pick(now time.Time) (best *share, wait time.Duration) {
 	wait = time.Hour
-	full := s.held >= int64(s.conf.BufferBytes)
-	for _, partitions := range s.shares {
-		for _, own := range partitions {
-			at, ever := own.readyAt(s.conf, full)
-			if !ever {
-				continue
-			}
-			if left := at.Sub(now); left > 0 {
-				wait = min(wait, left)
-				continue
-			}
-			if own.due.IsZero() {
-				own.due = now
-			}
-			if best == nil || s.before(own, best, now) {
-				best = own
-			}
+	var largest *share
+	for own := range s.all() {
+		if own.mayClose() && (largest == nil || own.bytes > largest.bytes) {
+			largest = own
 		}
+		at, ever := own.readyAt(s.conf)
+		if !ever {
+			continue
+		}
+		if left := at.Sub(now); left > 0 {
+			wait = min(wait, left)
+			continue
+		}
+		if own.due.IsZero() {
+			own.due = now
+		}
+		if best == nil || s.before(own, best, now) {
+			best = own
+		}
+	}
+	if best == nil && s.full() {
+		best = largest
 	}
 	return best, wait
 }
@@ -90,7 +96,7 @@ func (s *sharing) advance(own *share) error {
 		if err := s.assign(own); err != nil {
 			return fmt.Errorf("assign: %w", err)
 		}
-		own.step = gather
+		own.step, own.attempt = gather, 0
 		return nil
 	}
 	if own.step == gather {
@@ -100,12 +106,13 @@ func (s *sharing) advance(own *share) error {
 		own.step, own.attempt = deliver, 0
 	}
 	if own.step == deliver {
-		own.hand.Attempt++
+		own.deliveries++
+		own.hand.Attempt = own.deliveries
 		if err := s.handler.Deliver(own.ctx, *own.hand); err != nil {
 			own.hand.Replayed = true
 			return fmt.Errorf("deliver: %w", err)
 		}
-		own.step, own.attempt = settle, 0
+		own.step, own.attempt, own.deliveries = settle, 0, 0
 	}
 	return s.settle(own)
 }
@@ -121,19 +128,32 @@ func (s *sharing) assign(own *share) error {
 	return s.handler.Assign(own.ctx, own.topic, own.partition, own.position)
 }
 
-// plan is step 2.
+// plan is step 2. A range that was found planned is not planned again. Nothing is in hand afterwards when retention has
+// deleted all of a range that was found.
 func (s *sharing) plan(own *share) error {
 	if own.hand == nil {
 		s.mu.Lock()
 		own.cut(s.conf, time.Now())
+		if s.alone == own {
+			s.alone = nil
+			s.wake()
+		}
 		s.mu.Unlock()
-		if own.hand == nil || own.hand.Replayed {
+		if own.hand == nil {
+			return nil
+		}
+		s.c.metrics.cut(s.conf.Group, own.hand, own.handBytes)
+		if own.hand.Replayed {
 			return nil
 		}
 	}
 	plan := Plan{Position: own.position, To: own.hand.Last(), At: own.hand.Planned}
-	if err := own.commit(own.ctx, s.client, own.position, plan.text()); err != nil {
+	if err := own.commit(s.work, s.client, own.position, plan.text()); err != nil {
+		s.c.metrics.refusedPlans.WithLabelValues(s.conf.Group, own.topic).Inc()
 		return s.refused("plan", err)
+	}
+	if err := own.ctx.Err(); err != nil {
+		return err // taken away meanwhile; the next owner delivers it
 	}
 	return nil
 }
@@ -143,19 +163,21 @@ func (s *sharing) plan(own *share) error {
 func (s *sharing) settle(own *share) error {
 	done := own.hand.Range
 	last := done.Records[len(done.Records)-1]
-	own.epoch = last.LeaderEpoch
 	if err := own.commit(s.work, s.client, last.Offset+1, ""); err != nil {
+		s.c.metrics.refusedCommits.WithLabelValues(s.conf.Group, own.topic).Inc()
 		return s.refused("commit", err)
 	}
-	own.step, own.position = gather, last.Offset+1
+	own.position, own.epoch = last.Offset+1, last.LeaderEpoch
+	own.step, own.attempt = gather, 0
 	s.c.metrics.consumedBatch(s.conf.Group, []Range{done})
+	s.c.metrics.ranges.WithLabelValues(s.conf.Group, own.topic).Inc()
 	s.mu.Lock()
-	s.held -= own.handBytes
+	s.hold(-own.handBytes)
 	own.hand, own.handBytes = nil, 0
 	s.mu.Unlock()
 	if err := s.handler.Committed(own.ctx, done); err != nil {
 		own.step = assign
-		return fmt.Errorf("committed: %w", err)
+		return fmt.Errorf("tell of a committed range: %w", err)
 	}
 	return nil
 }
@@ -163,7 +185,8 @@ func (s *sharing) settle(own *share) error {
 // refused tells what a refused commit means.
 func (s *sharing) refused(operation string, err error) error {
 	switch {
-	case disowned(err):
+	case disowned(err), errors.Is(err, context.DeadlineExceeded):
+		// A request that was not answered may be obeyed late. It cannot be under the next generation.
 		s.end(fmt.Errorf("%w: %s: %w", errRejoin, operation, err))
 	case !passes(err):
 		s.end(fmt.Errorf("%s for group %s: %w", operation, s.conf.Group, err))
@@ -179,12 +202,14 @@ func (s *sharing) put(own *share, err error) {
 	own.retry = time.Time{}
 	if err != nil && own.ctx.Err() == nil {
 		own.attempt++
+		s.c.metrics.retries.WithLabelValues(s.conf.Group, own.topic).Inc()
 		own.retry = time.Now().Add(pause(own.attempt, s.conf.RetryWait))
 		if bits.OnesCount(uint(own.attempt)) == 1 {
 			s.c.log.Warn("a range is tried again later", zap.String("group", s.conf.Group), zap.String("topic", own.topic),
 				zap.Int32("partition", own.partition), zap.Int("attempt", own.attempt), zap.Error(err))
 		}
 	}
+	own.rests = own.attempt > 0
 	if own.gone {
 		close(own.left)
 	}

@@ -17,6 +17,8 @@ type share struct {
 
 	gone bool // taken away: no step of it may begin
 	busy bool // a worker has it
+	// rests is whether its last step failed: it waits to be tried again, or is tried again now.
+	rests bool
 
 	// What waits: records in ascending offsets, from position on or, when a range is in hand, behind it.
 	waiting []*Record
@@ -32,8 +34,10 @@ type share struct {
 	handBytes int64
 	step      step
 	attempt   int // failures of the present step
-	retry     time.Time
-	due       time.Time // since when it could have been served
+	// deliveries of the range in hand, also when it was gathered anew.
+	deliveries int
+	retry      time.Time
+	due        time.Time // since when it could have been served
 }
 
 // poll says when the records up to an offset were fetched.
@@ -53,21 +57,62 @@ const (
 )
 
 // readyAt is the time from which on a worker may take the share; never when it waits for records.
-func (s *share) readyAt(conf RangeConsumer, full bool) (at time.Time, ever bool) {
+func (s *share) readyAt(conf RangeConsumer) (at time.Time, ever bool) {
 	switch {
 	case s.gone || s.busy:
 		return time.Time{}, false
 	case s.step != gather || s.hand != nil:
 		return s.retry, true
 	case s.plan.Open():
-		return time.Time{}, s.next > s.plan.To
+		return s.retry, s.next > s.plan.To
 	case len(s.waiting) == 0:
 		return time.Time{}, false
-	case full || len(s.waiting) >= conf.MaxRecords || conf.MaxBytes > 0 && s.bytes >= int64(conf.MaxBytes):
-		return time.Time{}, true
+	case len(s.waiting) >= conf.MaxRecords || conf.MaxBytes > 0 && s.bytes >= int64(conf.MaxBytes):
+		return s.retry, true
 	default:
 		return s.polls[0].at.Add(conf.MaxWait), true
 	}
+}
+
+// mayClose is whether a range may be cut before it is large or old enough.
+func (s *share) mayClose() bool {
+	return !s.gone && !s.busy && s.step == gather && s.hand == nil && !s.plan.Open() && len(s.waiting) > 0
+}
+
+// pausedUntil is how long nothing of the share may be fetched; zero is until it changes. What is fetched while it rests
+// would only be held.
+func (s *share) pausedUntil(now time.Time) (until time.Time, paused bool) {
+	switch {
+	case !s.rests:
+		return time.Time{}, false
+	case s.busy:
+		return time.Time{}, true
+	case s.hand == nil && s.step != assign && !s.retry.After(now):
+		return time.Time{}, false // it has to be gathered to be tried again
+	default:
+		return s.retry, true
+	}
+}
+
+// give lets go of all that can be fetched again, and returns how much that was. A range that is planned stays planned,
+// and is gathered anew; one that was delivered is kept for its commit.
+func (s *share) give() (size int64) {
+	size = s.bytes
+	s.waiting, s.polls, s.bytes = nil, nil, 0
+	switch {
+	case s.hand == nil:
+		s.next = s.position
+	case s.step == settle:
+		s.next = s.hand.Last() + 1
+	default:
+		if s.step == deliver {
+			s.plan = Plan{Position: s.position, To: s.hand.Last(), At: s.hand.Planned}
+		}
+		size += s.handBytes
+		s.hand, s.handBytes, s.step = nil, 0, gather
+		s.next = s.position
+	}
+	return size
 }
 
 // cut takes the next range out of what waits: all of a plan that was found and nothing else, or as much as the
