@@ -47,7 +47,7 @@ func (x *Index) duplicates(ctx context.Context, of name, entries []Entry, into [
 	}
 	lowest := lowestOf(entries) - x.window
 	if lowest < p.floor {
-		if err := x.extend(ctx, p, lowest); err != nil {
+		if err := x.extend(ctx, p, lowest, entries); err != nil {
 			return err
 		}
 	}

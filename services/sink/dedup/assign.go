@@ -86,7 +86,11 @@ func (x *Index) cold(ctx context.Context, p *partition, position int64) (begin s
 		return state{}, false, err
 	}
 	floor := within(at) - x.window - slack.Milliseconds()
-	from, start, err := x.firstSince(ctx, p, floor)
+	witness := int64(math.MaxInt64)
+	if position < end {
+		witness = position + peek
+	}
+	from, start, err := x.firstSince(ctx, p, floor, witness)
 	if err != nil {
 		return state{}, false, err
 	}
@@ -115,8 +119,9 @@ func (x *Index) timeAt(ctx context.Context, p *partition, position, end int64) (
 	return at, nil
 }
 
-// firstSince is the first offset that can be read and below which every record is older than the floor.
-func (x *Index) firstSince(ctx context.Context, p *partition, floor int64) (from, start int64, err error) {
+// firstSince is the first offset that can be read and below which every record is older than the floor. One that is not
+// older is known to stand below or at the witness.
+func (x *Index) firstSince(ctx context.Context, p *partition, floor, witness int64) (from, start int64, err error) {
 	if start, err = x.log.Start(ctx, p.topic, p.name.partition); err != nil {
 		return 0, 0, fmt.Errorf("ask for the start of the log: %w", err)
 	}
@@ -126,6 +131,11 @@ func (x *Index) firstSince(ctx context.Context, p *partition, floor int64) (from
 	}
 	if from, err = x.log.OffsetAt(ctx, p.topic, p.name.partition, time.UnixMilli(floor)); err != nil {
 		return 0, 0, fmt.Errorf("ask for the offset of a time: %w", err)
+	}
+	if from > witness {
+		// A broker looks into one segment only: when the records that it would find there were deleted from below, it
+		// says that there are none at all.
+		from = start
 	}
 	return max(from, start), start, nil
 }
@@ -158,10 +168,10 @@ func (x *Index) catchUp(ctx context.Context, p *partition, position int64) error
 	return x.write(p, nil, next, false)
 }
 
-// extend lowers the floor to a time: it reads back the records of it that were never read, or have gone.
-func (x *Index) extend(ctx context.Context, p *partition, lowest int64) error {
+// extend lowers the floor to what the entries ask for: it reads back the records that were never read, or have gone.
+func (x *Index) extend(ctx context.Context, p *partition, lowest int64, entries []Entry) error {
 	floor := lowest - slack.Milliseconds()
-	from, start, err := x.firstSince(ctx, p, floor)
+	from, start, err := x.firstSince(ctx, p, floor, entries[len(entries)-1].Offset)
 	if err != nil {
 		return err
 	}
