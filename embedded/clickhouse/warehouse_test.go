@@ -235,7 +235,7 @@ func block(table, text string, month uint8, offsets ...int64) *warehouse.Block {
 	return b
 }
 
-func TestOffsets(t *testing.T) {
+func TestPlaces(t *testing.T) {
 	w := house(t)
 	name := table(t, w, asWanted)
 	for i, b := range []*warehouse.Block{block(name, "a", 1, 9, 4, 5), block(name, "b", 2, 5, 10), block(name, "c", 3, 3)} {
@@ -245,9 +245,13 @@ func TestOffsets(t *testing.T) {
 	}
 	f := func(topic string, partition int32, first, last int64, want ...int64) {
 		t.Helper()
-		got, err := w.Offsets(t.Context(), name, topic, partition, first, last)
+		places, err := w.Places(t.Context(), name, topic, partition, first, last)
 		if err != nil {
 			t.Fatal(err)
+		}
+		var got []int64
+		for _, place := range places {
+			got = append(got, place.Offset)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s/%d/%d-%d: got %v, want %v", topic, partition, first, last, got, want)

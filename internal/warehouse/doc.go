@@ -3,5 +3,5 @@
 //
 // Blocks are written in ClickHouse's own Native format from buffers of this package, because a row costs the
 // driver's own columns several times what it costs the server. An insert is one HTTP request, one block and one
-// deduplication token; the caller says what the token is, and asks [IsDataError] whether trying again can help.
+// deduplication token; the caller says what the token is, and asks [Classify] whether trying again can help.
 package warehouse

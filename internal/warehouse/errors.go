@@ -143,9 +143,3 @@ func Message(err error) string {
 	}
 	return err.Error()
 }
-
-// IsDataError reports whether the server blames a value of the rows, so that trying them again is in vain.
-func IsDataError(err error) bool { return Classify(err) == ClassData }
-
-// IsAnswer reports whether the error is the server's own word that the rows are not there.
-func IsAnswer(err error) bool { return Classify(err) != ClassUnanswered }

@@ -11,7 +11,10 @@ import (
 // knows where its value stands, so a row is one pass over the columns and no object.
 type rows struct {
 	block *warehouse.Block
-	fill  []func()
+	// unique tables have one row of each record for as long as it is kept, so they can be asked which they have. The rows of others merge
+	// by key and version: one that is inserted again changes nothing.
+	unique bool
+	fill   []func()
 }
 
 func newRows(table string) *rows { return &rows{block: warehouse.NewBlock(table)} }

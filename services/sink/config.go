@@ -11,14 +11,21 @@ import (
 type Config struct {
 	// ClickHouse says where the warehouse is.
 	ClickHouse warehouse.Config `koanf:"clickhouse"`
-	// BatchRecords and BatchBytes end a batch; a batch holds one insert for each of its partitions, and large inserts are cheap.
-	BatchRecords int `koanf:"batch_records"`
-	BatchBytes   int `koanf:"batch_bytes"`
-	// BatchWait ends a batch that does not fill: it bounds how old a row gets while little comes in.
-	BatchWait time.Duration `koanf:"batch_wait"`
-	// Inserts is how many partitions of a batch are decoded and inserted at once.
+	// DataDir keeps the index of what was seen, so that a restart reads only the rest of the log. It belongs to one
+	// process; empty keeps it in a temporary folder, and each start reads DuplicateWindow of the log.
+	DataDir string `koanf:"data_dir"`
+	// DuplicateWindow is how long after an event its repetition is known for one, by the times of their Kafka records; topics keep their records for longer.
+	DuplicateWindow time.Duration `koanf:"duplicate_window"`
+	// BatchRecords, BatchBytes (of keys and values) and BatchWait end a batch, the first that is met: a batch is one insert of one partition into each
+	// table. Large ones are cheap; BatchWait bounds how old a row gets while little comes in.
+	BatchRecords int           `koanf:"batch_records"`
+	BatchBytes   int           `koanf:"batch_bytes"`
+	BatchWait    time.Duration `koanf:"batch_wait"`
+	// BufferBytes bounds the keys and values that are held of all partitions of touchpoints; the other topics have a quarter of it each.
+	BufferBytes int `koanf:"buffer_bytes"`
+	// Inserts is how many partitions are decoded and inserted at once.
 	Inserts int `koanf:"inserts"`
-	// RetryWait is the longest pause between two attempts while ClickHouse refuses or does not answer.
+	// RetryWait is the longest pause of a partition between two attempts while ClickHouse refuses or does not answer.
 	RetryWait time.Duration `koanf:"retry_wait"`
 	// EventMonths, RejectedMonths and AuditMonths are how long events, rejected events and the audit of identities are kept.
 	EventMonths    int `koanf:"event_months"`
@@ -29,17 +36,22 @@ type Config struct {
 // DefaultConfig suits a machine of two cores, and the French supervisor's 25 months.
 func DefaultConfig() Config {
 	return Config{
-		ClickHouse:     warehouse.DefaultConfig(),
-		BatchRecords:   50_000,
-		BatchBytes:     32 << 20,
-		BatchWait:      time.Second,
-		Inserts:        2,
-		RetryWait:      10 * time.Second,
-		EventMonths:    25,
-		RejectedMonths: 3,
-		AuditMonths:    25,
+		ClickHouse:      warehouse.DefaultConfig(),
+		DuplicateWindow: 48 * time.Hour,
+		BatchRecords:    50_000,
+		BatchBytes:      16 << 20,
+		BatchWait:       time.Second,
+		BufferBytes:     64 << 20,
+		Inserts:         2,
+		RetryWait:       10 * time.Second,
+		EventMonths:     25,
+		RejectedMonths:  3,
+		AuditMonths:     25,
 	}
 }
+
+// longestWindow leaves two days of lag within the seven that the topics are kept.
+const longestWindow = 5 * 24 * time.Hour
 
 // Validate names the field that is wrong, its value and what to do.
 func (c Config) Validate() error {
@@ -53,6 +65,7 @@ func (c Config) Validate() error {
 	}{
 		{"batch_records", c.BatchRecords, 1, 1_000_000},
 		{"batch_bytes", c.BatchBytes, 1 << 10, 1 << 30},
+		{"buffer_bytes", c.BufferBytes, 1 << 16, 1 << 32},
 		{"inserts", c.Inserts, 1, 64},
 		{"event_months", c.EventMonths, 1, 1200},
 		{"rejected_months", c.RejectedMonths, 1, 1200},
@@ -61,6 +74,12 @@ func (c Config) Validate() error {
 		if field.value < field.least || field.value > field.max {
 			return fmt.Errorf("sink.%s is %d: give %d to %d", field.name, field.value, field.least, field.max)
 		}
+	}
+	if c.DuplicateWindow < time.Minute || c.DuplicateWindow > longestWindow {
+		return fmt.Errorf("sink.duplicate_window is %s: give 1m to %s, less than topics keep their records", c.DuplicateWindow, longestWindow)
+	}
+	if c.BufferBytes < c.BatchBytes {
+		return fmt.Errorf("sink.buffer_bytes is %d and sink.batch_bytes %d: a buffer holds at least one batch", c.BufferBytes, c.BatchBytes)
 	}
 	if c.BatchWait < 0 || c.BatchWait > time.Minute {
 		return fmt.Errorf("sink.batch_wait is %s: give 0s to 1m", c.BatchWait)

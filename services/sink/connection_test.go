@@ -49,7 +49,7 @@ func TestQueryAnswersText(t *testing.T) {
 	if got := strings.Join(table.Rows[0], "|"); got != "a\tb\n\\||[1,2]|1.5|it's" {
 		t.Errorf("got %q", got)
 	}
-	if _, err := r.db.Query(t.Context(), "SELECT missing FROM nowhere"); err == nil || warehouse.IsDataError(err) {
+	if _, err := r.db.Query(t.Context(), "SELECT missing FROM nowhere"); err == nil || warehouse.Classify(err) == warehouse.ClassData {
 		t.Errorf("got %v, want an error that blames no row", err)
 	}
 }

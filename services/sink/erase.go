@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/parcours-cdp/parcours/internal/identitymap"
 	"github.com/parcours-cdp/parcours/internal/warehouse"
-	"go.uber.org/zap"
 )
 
 // erasedAtOnce bounds the nodes that one statement names.
@@ -16,12 +15,12 @@ const erasedAtOnce = 1000
 
 // erase takes away what the tables hold of erased nodes beside their pseudonymous events: clear values, traits, and how
 // the nodes hung together. Rows are gone for every query once it returns, and from the disk after the next step that
-// ClickHouse takes on its own. It may be repeated, and is when ClickHouse does not answer.
+// ClickHouse takes on its own. It may be repeated.
 func (s *sink) erase(ctx context.Context, erased []identitymap.Row) error {
 	for from := 0; from < len(erased); from += erasedAtOnce {
 		part := erased[from:min(from+erasedAtOnce, len(erased))]
 		for _, statement := range eraseStatements(part) {
-			if err := s.untilDone(ctx, statement); err != nil {
+			if err := s.warehouse.Exec(ctx, statement); err != nil {
 				return err
 			}
 		}
@@ -64,24 +63,3 @@ func node(workspace string, id uuid.UUID) string {
 var escape = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 
 func quote(text string) string { return "'" + escape.Replace(text) + "'" }
-
-// untilDone repeats a statement until ClickHouse has done it or ctx ends.
-func (s *sink) untilDone(ctx context.Context, statement string) error {
-	for attempt := 1; ; attempt++ {
-		err := s.warehouse.Exec(ctx, statement)
-		if err == nil {
-			s.available(true, "")
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("stop erasing: %w", context.Cause(ctx))
-		}
-		s.available(false, "erasures are refused or not answered")
-		if attempt&(attempt-1) == 0 {
-			s.log.Warn("erasure will be tried again", zap.Int("attempt", attempt), zap.Error(err))
-		}
-		if err := pause(ctx, attempt, s.cfg.RetryWait); err != nil {
-			return fmt.Errorf("stop erasing: %w", err)
-		}
-	}
-}

@@ -8,6 +8,7 @@ import (
 // newEvents builds the table events: every column of it and where in the touchpoint its value stands.
 func newEvents(t *touchpoint) *rows {
 	r := newRows("events")
+	r.unique = true
 	addIdentity(r, t)
 	addContext(r, t)
 	addCommerce(r, t)

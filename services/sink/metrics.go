@@ -7,7 +7,8 @@ type metrics struct {
 	rows          *prometheus.CounterVec
 	inserts       *prometheus.CounterVec
 	insertSeconds *prometheus.HistogramVec
-	retries       *prometheus.CounterVec
+	failures      *prometheus.CounterVec
+	insertGap     prometheus.Gauge
 	halvings      *prometheus.CounterVec
 	quarantined   *prometheus.CounterVec
 	freshness     *prometheus.HistogramVec
@@ -22,7 +23,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		rows:          counter("rows_total", "Rows inserted.", "table"),
 		inserts:       counter("inserts_total", "Inserts, each one block.", "table"),
 		insertSeconds: histogram("insert_seconds", "Duration of an insert that succeeded.", seconds, "table"),
-		retries:       counter("insert_retries_total", "Inserts that were refused or not answered and are tried again.", "table", "reason"),
+		failures:      counter("insert_failures_total", "Inserts that were refused or not answered, by ClickHouse's name of the error; their ranges are tried again.", "table", "reason"),
+		insertGap:     prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "parcours", Subsystem: "sink", Name: "insert_gap_seconds", Help: "How far inserts are kept apart because ClickHouse is overloaded, by too many parts for example; 0 when it is not."}),
 		halvings:      counter("insert_halvings_total", "Blocks that were halved to find the row that ClickHouse refuses.", "table"),
 		quarantined:   counter("quarantined_total", "Records that became no row.", "reason"),
 		freshness:     histogram("freshness_seconds", "Age of the oldest record of a range, by its Kafka timestamp, when its rows could be read.", seconds, "topic"),
@@ -30,7 +32,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reloadSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "parcours", Subsystem: "sink", Name: "identity_reload_seconds", Help: "Duration of a reload of the identity dictionary.", Buckets: seconds}),
 		erased:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: "parcours", Subsystem: "sink", Name: "erased_nodes_total", Help: "Erased nodes whose clear values, traits and pairs were taken away; a repetition counts again."}),
 	}
-	reg.MustRegister(m.rows, m.inserts, m.insertSeconds, m.retries, m.halvings, m.quarantined, m.freshness, m.reloads, m.reloadSeconds, m.erased)
+	reg.MustRegister(m.rows, m.inserts, m.insertSeconds, m.failures, m.insertGap, m.halvings, m.quarantined, m.freshness, m.reloads, m.reloadSeconds, m.erased)
 	return m
 }
 

@@ -5,11 +5,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
+	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/stream/streamtest"
+	"github.com/parcours-cdp/parcours/services/sink"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A sink whose commit does not arrive delivers the range again when it is started again, and ClickHouse drops it.
+// A sink whose commit does not arrive finds its plan when it is started again, asks what is there, and inserts nothing.
 func TestRangeDeliveredAgainDoublesNothing(t *testing.T) {
 	r := newRig(t)
 	n := newNetwork(t, r.cfg.ClickHouse.Addresses[0])
@@ -20,9 +23,13 @@ func TestRangeDeliveredAgainDoublesNothing(t *testing.T) {
 	r.ensureTopics()
 
 	r.mayFail = true
-	var refused atomic.Int64
-	cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+	var refused, planned atomic.Int64
+	cluster.ControlKey(int16(kmsg.OffsetCommit), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
+		if isPlan(request.(*kmsg.OffsetCommitRequest)) {
+			planned.Add(1)
+			return nil, nil, false
+		}
 		refused.Add(1)
 		return nil, errors.New("the broker does not take commits"), true
 	})
@@ -36,6 +43,9 @@ func TestRangeDeliveredAgainDoublesNothing(t *testing.T) {
 	if got := r.committed(); got != 0 {
 		t.Fatalf("committed %d, want 0", got)
 	}
+	if planned.Load() == 0 {
+		t.Fatal("rows were inserted without a plan")
+	}
 
 	refused.Store(0)
 	r.run()
@@ -45,7 +55,72 @@ func TestRangeDeliveredAgainDoublesNothing(t *testing.T) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.tokens) < 2 || n.tokens[0] != n.tokens[1] {
-		t.Errorf("tokens are %q, want the same twice", n.tokens)
+	if len(n.tokens) != 1 {
+		t.Errorf("inserts of events have the tokens %q, want one: what is there is not inserted again", n.tokens)
+	}
+}
+
+func isPlan(request *kmsg.OffsetCommitRequest) bool {
+	for _, topic := range request.Topics {
+		for _, partition := range topic.Partitions {
+			if partition.Metadata != nil && *partition.Metadata != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Whatever is sent again is one row: in one batch, in later ones, after a restart with and without the index.
+func TestRepeatsAreOneRow(t *testing.T) {
+	r := newRig(t)
+	r.cfg.DataDir = t.TempDir()
+	first, second := event(1, "Product Viewed"), event(2, "Product Viewed")
+	first.Person.Valid, first.Person.Value.Email = true, "a@example.com"
+	r.produce(first, first, second)
+	r.run()
+	r.awaitCommitted(3)
+	r.produce(second, first, event(3, "Product Viewed"))
+	r.awaitCommitted(6)
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.produce(first, event(4, "Product Viewed"))
+	r.run()
+	r.awaitCommitted(8)
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.cfg.DataDir = t.TempDir()
+	r.produce(second, event(5, "Product Viewed"))
+	r.run()
+	r.awaitCommitted(10)
+	if rows := r.rows("SELECT count(), uniqExact(event_id) FROM events WHERE workspace = %s"); rows[0][0] != "5" || rows[0][1] != "5" {
+		t.Errorf("rows and events are %v, want 5 of both", rows[0])
+	}
+	if got := r.metric("parcours_sink_dedup_duplicates_total", stream.Enriched); got != 1 {
+		t.Errorf("the last run counted %v duplicates, want 1", got)
+	}
+}
+
+// A repair that was put back stands beside the event that was rejected, and is made once.
+func TestRepairIsNoRepetition(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	broken := event(1, "Product Viewed")
+	broken.Properties = `{"size": 12`
+	r.produce(broken)
+	r.eventually("SELECT count() FROM rejected_events WHERE workspace != %s AND stage = 'sink' AND lower(hex(payload)) = '"+hexOf(r.record(broken))+"'", "1")
+	repaired := *broken
+	repaired.Properties = `{"size": 12}`
+	rejection := uuid.New()
+	for range 2 {
+		record := r.record(&repaired)
+		record.Headers = []stream.Header{{Key: sink.ReplayHeader, Value: rejection[:]}}
+		r.send(record)
+	}
+	r.awaitCommitted(3)
+	if rows := r.rows("SELECT count() FROM events WHERE workspace = %s"); rows[0][0] != "1" {
+		t.Errorf("%s rows, want 1", rows[0][0])
 	}
 }

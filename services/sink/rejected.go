@@ -31,6 +31,7 @@ type rejections struct {
 func newRejections(reg *registry.Registry) *rejections {
 	l := &rejections{registry: reg, decoders: make(map[int32]*schemas.RejectedDecoder), replayState: replayPending}
 	r := newRows("rejected_events")
+	r.unique = true
 	r.uuids("rejection_id", &l.r.RejectionID)
 	r.times("rejected_at", &l.r.RejectedAt)
 	r.maybeTimes("received_at", &l.r.ReceivedAt)

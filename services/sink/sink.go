@@ -3,8 +3,11 @@ package sink
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"github.com/parcours-cdp/parcours/services/sink/dedup"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 )
@@ -44,12 +48,17 @@ type sink struct {
 	quarantine *quarantine.Quarantine
 	metrics    *metrics
 	ready      *service.Readiness
-	down       atomic.Bool // ClickHouse does not take inserts
+	pace       *pace
+	trust      time.Duration // how long after its plan a token is believed alone
+	down       atomic.Bool   // ClickHouse does not take what we have
 	mapped     chan struct{}
+	fault      func(step string) error // of tests; nil otherwise
 }
 
 // Run works until ctx ends. It waits for ClickHouse, brings the database up to date, and then consumes.
-func Run(ctx context.Context, cfg Config, p service.Platform) error {
+func Run(ctx context.Context, cfg Config, p service.Platform) error { return run(ctx, cfg, p, nil) }
+
+func run(ctx context.Context, cfg Config, p service.Platform, fault func(step string) error) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -64,8 +73,9 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	}()
 	s := &sink{
 		cfg: cfg, log: p.Log, kafka: p.Kafka, warehouse: w, metrics: newMetrics(p.Metrics), ready: p.Ready,
-		mapped: make(chan struct{}, 1),
+		mapped: make(chan struct{}, 1), fault: fault,
 	}
+	s.pace = &pace{gauge: s.metrics.insertGap}
 	s.ready.Set("clickhouse", false, "the database is not ready yet")
 	if err := s.prepare(ctx, p); err != nil {
 		if ctx.Err() != nil {
@@ -73,19 +83,67 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 		}
 		return err
 	}
+	index, closeIndex, err := s.openIndex(p)
+	if err != nil {
+		return err
+	}
+	defer closeIndex()
+	return s.consumeAll(ctx, p, index)
+}
+
+// openIndex opens the index of what was seen; the caller closes it.
+func (s *sink) openIndex(p service.Platform) (*dedup.Index, func(), error) {
+	dir, remove := s.cfg.DataDir, func() error { return nil }
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "parcours-sink-"); err != nil {
+			return nil, nil, fmt.Errorf("make a folder for the index of events: %w; name one that survives with sink.data_dir", err)
+		}
+		remove = func() error { return os.RemoveAll(dir) }
+	}
+	log := idLog{Client: s.kafka, identify: map[string]func() identify{
+		stream.Enriched: func() identify { return identifyTouchpoints(p.Registry) },
+		stream.Rejected: func() identify { return identifyRejections },
+	}}
+	index, err := dedup.Open(dedup.Config{Dir: dir, Window: s.cfg.DuplicateWindow, CacheBytes: indexCacheBytes}, log, s.log, p.Metrics)
+	if err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	return index, func() {
+		if err := errors.Join(index.Close(), remove()); err != nil {
+			s.log.Warn("index of events not closed", zap.Error(err))
+		}
+	}, nil
+}
+
+// indexCacheBytes bounds what the index keeps in memory beside its filters.
+const indexCacheBytes = 16 << 20
+
+// consumeAll runs a lane for each topic.
+func (s *sink) consumeAll(ctx context.Context, p service.Platform, index *dedup.Index) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return s.consume(ctx, GroupTouchpoints, stream.Enriched, func() loader { return newTouchpoints(p.Registry, p.Workspace.Currency) })
-	})
-	group.Go(func() error {
-		return s.consume(ctx, GroupRejected, stream.Rejected, func() loader { return newRejections(p.Registry) })
-	})
-	group.Go(func() error {
-		return s.consume(ctx, GroupIdentityMap, stream.IdentityMap, func() loader { return newMapRows() })
-	})
-	group.Go(func() error {
-		return s.consume(ctx, GroupIdentityAudit, stream.IdentityAudit, func() loader { return newAuditRows() })
-	})
+	run := func(name string, l *lane, bufferBytes int, create func() loader) {
+		l.sink, l.resting, l.entries = s, make(chan loader, s.cfg.Inserts), make(map[int32][]dedup.Entry)
+		for range s.cfg.Inserts {
+			l.resting <- create()
+		}
+		group.Go(func() error {
+			return s.kafka.ConsumeRanges(ctx, stream.RangeConsumer{
+				Group: name, Topics: []string{l.topic},
+				MaxRecords: s.cfg.BatchRecords, MaxBytes: min(s.cfg.BatchBytes, bufferBytes), MaxWait: s.cfg.BatchWait,
+				BufferBytes: bufferBytes, Parallel: s.cfg.Inserts, RetryWait: s.cfg.RetryWait,
+			}, l)
+		})
+	}
+	few := s.cfg.BufferBytes / 4
+	run(GroupTouchpoints, &lane{topic: stream.Enriched, index: index, identify: func() identify { return identifyTouchpoints(p.Registry) }}, s.cfg.BufferBytes,
+		func() loader { return newTouchpoints(p.Registry, p.Workspace.Currency) })
+	run(GroupRejected, &lane{topic: stream.Rejected, index: index, identify: func() identify { return identifyRejections }}, few,
+		func() loader { return newRejections(p.Registry) })
+	run(GroupIdentityMap, &lane{topic: stream.IdentityMap, committed: s.mapChanged}, few,
+		func() loader { return newMapRows() })
+	run(GroupIdentityAudit, &lane{topic: stream.IdentityAudit}, few,
+		func() loader { return newAuditRows() })
 	group.Go(func() error {
 		s.reloadIdentities(ctx)
 		return nil
@@ -108,8 +166,12 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	if err := warehouse.Migrate(ctx, s.cfg.ClickHouse, Migrations(), s.log); err != nil {
 		return err
 	}
-	if err := s.warehouse.RequireTokens(ctx, "events", "contacts", "traits", "rejected_events", "identity_map", "identity_changes", "identity_audit", "identifier_sightings"); err != nil {
+	memory, err := s.warehouse.RequireSettings(ctx, "events", "contacts", "traits", "rejected_events", "identity_map", "identity_changes", "identity_audit", "identifier_sightings")
+	if err != nil {
 		return err
+	}
+	if s.trust = longestTrust; memory.For > 0 {
+		s.trust = min(s.trust, memory.For/2)
 	}
 	if err := s.ownDictionary(ctx); err != nil {
 		return err
@@ -123,7 +185,7 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 		return err
 	}
 	// A dictionary that was loaded by an earlier life of the sink may be behind.
-	s.mapped <- struct{}{}
+	s.mapChanged()
 	s.down.Store(true)
 	s.available(true, "")
 	return nil
@@ -153,24 +215,27 @@ func (s *sink) available(now bool, why string) {
 	}
 }
 
-func (s *sink) consume(ctx context.Context, group, topic string, create func() loader) error {
-	all := newLoaders(s.cfg.Inserts, create)
-	consumer := stream.Consumer{
-		Group: group, Topics: []string{topic},
-		MaxRecords: s.cfg.BatchRecords, MaxBytes: s.cfg.BatchBytes, MaxWait: s.cfg.BatchWait,
+// mapChanged asks for a reload of the dictionary, if none is due already.
+func (s *sink) mapChanged() {
+	select {
+	case s.mapped <- struct{}{}:
+	default:
 	}
-	return s.kafka.Consume(ctx, consumer, func(ctx context.Context, batch []stream.Range) error {
-		if err := s.deliverAll(ctx, all, batch); err != nil {
-			return err
-		}
-		if topic == stream.IdentityMap {
-			select {
-			case s.mapped <- struct{}{}:
-			default: // a reload is due already
-			}
-		}
+}
+
+const firstRetry = 100 * time.Millisecond
+
+// pause waits longer after each attempt, at most longest, and never exactly as long as another instance.
+func pause(ctx context.Context, attempt int, longest time.Duration) error {
+	wait := min(firstRetry<<min(attempt-1, 20), longest)
+	timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
 		return nil
-	})
+	}
 }
 
 // A reload of the dictionary copies the whole map in memory, so it takes turns with leisure.
@@ -211,10 +276,7 @@ func (s *sink) reloadIdentities(ctx context.Context) {
 			if failures&(failures-1) == 0 {
 				s.log.Warn("identity dictionary not reloaded", zap.Int("attempt", failures), zap.Error(err))
 			}
-			select {
-			case s.mapped <- struct{}{}:
-			default:
-			}
+			s.mapChanged()
 			if pause(ctx, failures, s.cfg.RetryWait) != nil {
 				return
 			}

@@ -54,6 +54,9 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 	if cfg.Identity.DataDir == "" {
 		cfg.Identity.DataDir = dir.sub("identity")
 	}
+	if cfg.Sink.DataDir == "" {
+		cfg.Sink.DataDir = dir.sub("sink")
+	}
 	if cfg.Admin.Token == "" {
 		if cfg.Admin.Token, err = dir.adminToken(); err != nil {
 			return err
