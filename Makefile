@@ -158,8 +158,8 @@ bench: setup-engine $(BIN)/benchstat ## Run the benchmarks of bench/
 	@cd bench && go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-warehouse
-bench-warehouse: go ## Measure what it costs to ask ten million events for their customers of now
-	@cd bench && go test -run '^$$' -bench '^BenchmarkWarehouse$$' -benchtime 3x -timeout 30m .
+bench-warehouse: setup-engine ## Ask EVENTS (ten million) simulated events the twelve questions, and for their customers of now
+	@cd bench && PARCOURS_BENCH_EVENTS=$(or $(EVENTS),10000000) go test -v -run '^$$' -bench '^BenchmarkWarehouse(Questions)?$$' -benchtime 3x -timeout 2h .
 
 .PHONY: bench-identity
 bench-identity: go ## Measure the customers found against who is really who, rule by rule (some minutes)
