@@ -45,12 +45,13 @@ func lockFolder(files vfs.FS, dir string) (*pebble.Lock, error) {
 	return nil, fmt.Errorf("another process uses the folder %s (%w): end that process, or give this one a folder of its own", dir, err)
 }
 
-// openDatabase opens what is there or begins anew. What cannot be used is errDamaged; any other error is the machine's.
-func openDatabase(files vfs.FS, dir string, cache int64, said *dbLog) (db *pebble.DB, err error) {
+// openDatabase opens what is there or begins anew, and answers the first short name that is free. What cannot be used is
+// errDamaged; any other error is the machine's.
+func openDatabase(files vfs.FS, dir string, cache int64, said *dbLog) (db *pebble.DB, names uint32, err error) {
 	defer func() {
 		// Bytes that pass a checksum and still are nonsense make the database panic rather than answer.
 		if found := recover(); found != nil {
-			db, err = nil, fmt.Errorf("%w: opening it panics: %v\n%s", errDamaged, found, debug.Stack())
+			db, names, err = nil, 0, fmt.Errorf("%w: opening it panics: %v\n%s", errDamaged, found, debug.Stack())
 		}
 	}()
 	db, err = pebble.Open(files.PathJoin(dir, databaseFolder), &pebble.Options{
@@ -62,12 +63,15 @@ func openDatabase(files vfs.FS, dir string, cache int64, said *dbLog) (db *pebbl
 		EventListener:              &pebble.EventListener{DataCorruption: said.corruption, BackgroundError: said.background},
 	})
 	if err != nil {
-		return nil, damage("open", err)
+		return nil, 0, damage("open", err)
 	}
-	if err := checkFormat(db); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if err = checkFormat(db); err == nil {
+		names, err = freeName(db)
 	}
-	return db, nil
+	if err != nil {
+		return nil, 0, errors.Join(err, db.Close())
+	}
+	return db, names, nil
 }
 
 // checkFormat signs a new database, and refuses one that somebody else wrote.

@@ -129,20 +129,16 @@ func openOn(files vfs.FS, cfg Config, log Log, logger *zap.Logger, reg prometheu
 // begin opens a database; a damaged one makes room for a new one. The caller has open to itself.
 func (x *Index) begin() error {
 	x.said = &dbLog{log: x.logger}
-	db, err := openDatabase(x.files, x.cfg.Dir, x.cfg.CacheBytes, x.said)
+	db, names, err := openDatabase(x.files, x.cfg.Dir, x.cfg.CacheBytes, x.said)
 	if errors.Is(err, errDamaged) {
 		if err := x.discard(err); err != nil {
 			return err
 		}
 		x.said = &dbLog{log: x.logger}
-		db, err = openDatabase(x.files, x.cfg.Dir, x.cfg.CacheBytes, x.said)
+		db, names, err = openDatabase(x.files, x.cfg.Dir, x.cfg.CacheBytes, x.said)
 	}
 	if err != nil {
 		return err
-	}
-	names, err := freeName(db)
-	if err != nil {
-		return errors.Join(err, db.Close())
 	}
 	x.mu.Lock()
 	x.names = names

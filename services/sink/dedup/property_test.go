@@ -51,7 +51,9 @@ func (h *history) open() {
 		h.t.Fatal(err)
 	}
 	// The clock of the process is anywhere.
-	x.now = func() time.Time { return time.UnixMilli(h.now + rapid.Int64Range(-30, 30).Draw(h.t, "clock")*time.Hour.Milliseconds()) }
+	x.now = func() time.Time {
+		return time.UnixMilli(h.now + rapid.Int64Range(-30, 30).Draw(h.t, "clock")*time.Hour.Milliseconds())
+	}
 	h.index = x
 }
 
