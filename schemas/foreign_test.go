@@ -310,7 +310,9 @@ func wantForeign(values map[string]any, writer, own *avsc.Type, outer care, pers
 	return out, len(out) > 0
 }
 
-func recursive(t *avsc.Type) bool { return strings.HasPrefix(t.Name[strings.LastIndexByte(t.Name, '.')+1:], "T") }
+func recursive(t *avsc.Type) bool {
+	return strings.HasPrefix(t.Name[strings.LastIndexByte(t.Name, '.')+1:], "T")
+}
 
 // plainValue is a value of goavro as JSON has it: unions are their values, nulls in records are left out.
 func plainValue(v any, t *avsc.Type) any {

@@ -44,6 +44,9 @@ var insertSession = []setting{
 	// JSON columns are sent as text; a null is refused and not made a default.
 	{name: "input_format_native_allow_types_conversion", value: "1", since: "23.6"},
 	{name: "input_format_null_as_default", value: "0"},
+	// What stands in a JSON column as a text stays the text that was sent, and is not made a time in some zone.
+	{name: "input_format_try_infer_dates", value: "0"},
+	{name: "input_format_try_infer_datetimes", value: "0"},
 }
 
 // Memory is how long ClickHouse remembers the token of an insert: for so many blocks of a table, and for so long.

@@ -39,6 +39,9 @@ func plain[V any, C appender[V]](r *rows, name string, column C, at *V) {
 
 func (r *rows) words(name string, at *string) { plain(r, name, warehouse.NewWords(), at) }
 func (r *rows) text(name string, at *string)  { plain(r, name, warehouse.NewStrings(), at) }
+func (r *rows) documents(name string, at *string) {
+	plain(r, name, warehouse.NewDocuments(), at)
+}
 func (r *rows) uuids(name string, at *uuid.UUID) {
 	plain(r, name, warehouse.NewUUIDs(), at)
 }

@@ -33,7 +33,7 @@ func identifyTouchpoints(reg *registry.Registry) identify {
 			return uuid.UUID{}, false, nil //nolint:nilerr // whoever decodes the record rejects it
 		}
 		if selection == nil || id != selected {
-			decoder, err := reg.Decoder(ctx, id)
+			decoder, err := reg.TolerantDecoder(ctx, id)
 			switch {
 			case err == nil:
 			case ctx.Err() != nil, registry.IsUnavailable(err):

@@ -149,8 +149,8 @@ func addContent(r *rows, t *touchpoint) {
 	r.text("feedback_comment", &t.Feedback.Value.Comment)
 	r.text("review_id", &t.Feedback.Value.ReviewID)
 	r.text("feedback_product_id", &t.Feedback.Value.ProductID)
-	r.text("properties", &t.properties)
-	r.text("traits", &t.traits)
+	r.documents("properties", &t.properties)
+	r.documents("traits", &t.traits)
 }
 
 func addEnrichments(r *rows, t *touchpoint) {

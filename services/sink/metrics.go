@@ -15,6 +15,7 @@ type metrics struct {
 	reloads       *prometheus.CounterVec
 	reloadSeconds prometheus.Histogram
 	erased        prometheus.Counter
+	unknown       *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -31,8 +32,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reloads:       counter("identity_reloads_total", "Reloads of the identity dictionary.", "outcome"),
 		reloadSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "parcours", Subsystem: "sink", Name: "identity_reload_seconds", Help: "Duration of a reload of the identity dictionary.", Buckets: seconds}),
 		erased:        prometheus.NewCounter(prometheus.CounterOpts{Namespace: "parcours", Subsystem: "sink", Name: "erased_nodes_total", Help: "Erased nodes whose clear values, traits and pairs were taken away; a repetition counts again."}),
+		unknown:       counter("unknown_values_total", "Records with values kept apart, by each field of their schema that this program does not know (unknown) or knows with another type (conflict).", "field", "kind"),
 	}
-	reg.MustRegister(m.rows, m.inserts, m.insertSeconds, m.failures, m.insertGap, m.halvings, m.quarantined, m.freshness, m.reloads, m.reloadSeconds, m.erased)
+	reg.MustRegister(m.rows, m.inserts, m.insertSeconds, m.failures, m.insertGap, m.halvings, m.quarantined, m.freshness, m.reloads, m.reloadSeconds, m.erased, m.unknown)
 	return m
 }
 

@@ -59,13 +59,14 @@ func newContacts(t *touchpoint) *rows {
 		}
 	}
 	r.maybeDates("birth_date", &t.Person.Value.BirthDate)
+	r.documents("unknown", &t.unknown)
 	r.uint64s("version", &t.version)
 	r.origin(&t.lineage)
 	return r
 }
 
 // contentOf tells sets of values apart, so that a value stated again is no new row.
-func contentOf(p *schemas.Person) uint64 {
+func contentOf(p *schemas.Person, unknown []byte) uint64 {
 	hash := fnv.New64a()
 	var scratch []byte
 	for _, column := range personTexts(p) {
@@ -76,6 +77,7 @@ func contentOf(p *schemas.Person) uint64 {
 	if p.BirthDate.Valid {
 		hash.Write(strconv.AppendInt(scratch[:0], int64(p.BirthDate.Value), 10))
 	}
+	hash.Write(unknown)
 	return hash.Sum64()
 }
 

@@ -121,6 +121,7 @@ const indexCacheBytes = 16 << 20
 
 // consumeAll runs a lane for each topic.
 func (s *sink) consumeAll(ctx context.Context, p service.Platform, index *dedup.Index) error {
+	unknown := newUnknowns(s.metrics, s.log)
 	group, ctx := errgroup.WithContext(ctx)
 	run := func(name string, l *lane, bufferBytes int, create func() loader) {
 		l.sink, l.resting, l.entries = s, make(chan loader, s.cfg.Inserts), make(map[int32][]dedup.Entry)
@@ -137,7 +138,7 @@ func (s *sink) consumeAll(ctx context.Context, p service.Platform, index *dedup.
 	}
 	few := s.cfg.BufferBytes / 4
 	run(GroupTouchpoints, &lane{topic: stream.Enriched, index: index, identify: func() identify { return identifyTouchpoints(p.Registry) }}, s.cfg.BufferBytes,
-		func() loader { return newTouchpoints(p.Registry, p.Workspace.Currency) })
+		func() loader { return newTouchpoints(p.Registry, p.Workspace.Currency, unknown) })
 	run(GroupRejected, &lane{topic: stream.Rejected, index: index, identify: func() identify { return identifyRejections }}, few,
 		func() loader { return newRejections(p.Registry) })
 	run(GroupIdentityMap, &lane{topic: stream.IdentityMap, committed: s.mapChanged}, few,

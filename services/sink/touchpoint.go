@@ -38,6 +38,8 @@ type touchpoint struct {
 	traits     string
 	version    uint64 // orders values of one anchor
 	content    uint64 // hash of the person
+	kept       foreignValues
+	unknown    string // those of them that are personal
 }
 
 // touchpoints loads touchpoints.enriched into events, contacts and traits. It is used by one goroutine at a time.
@@ -47,14 +49,16 @@ type touchpoints struct {
 
 	decoder   *schemas.Decoder // of decoderID
 	decoderID int32
+	foreign   []schemas.ForeignField // of decoderID
+	unknowns  *unknowns
 	t         touchpoint
 	events    *rows
 	contacts  *rows
 	traits    *traitRows
 }
 
-func newTouchpoints(reg *registry.Registry, currency string) *touchpoints {
-	l := &touchpoints{registry: reg, currency: currency}
+func newTouchpoints(reg *registry.Registry, currency string, u *unknowns) *touchpoints {
+	l := &touchpoints{registry: reg, currency: currency, unknowns: u}
 	l.events = newEvents(&l.t)
 	l.contacts = newContacts(&l.t)
 	l.traits = newTraits(&l.t)
@@ -78,7 +82,7 @@ func (l *touchpoints) load(ctx context.Context, records []*stream.Record, only *
 		if only == nil || only == l.events {
 			l.events.add()
 		}
-		if l.t.Person.Valid && (only == nil || only == l.contacts) {
+		if l.t.stated() && (only == nil || only == l.contacts) {
 			l.contacts.add()
 		}
 		if l.t.Traits != "" && (only == nil || only == l.traits.rows) {
@@ -95,10 +99,11 @@ func (l *touchpoints) read(ctx context.Context, record *stream.Record) (*fault, 
 		return undecodable(err), nil
 	}
 	if l.decoder == nil || id != l.decoderID {
-		decoder, err := l.registry.Decoder(ctx, id)
+		decoder, err := l.registry.TolerantDecoder(ctx, id)
 		switch {
 		case err == nil:
-			l.decoder, l.decoderID = decoder, id
+			l.decoder, l.decoderID, l.foreign = decoder, id, decoder.Foreign()
+			l.unknowns.tell(id, l.foreign)
 		case ctx.Err() != nil, registry.IsUnavailable(err):
 			return nil, fmt.Errorf("find schema of %s/%d/%d: %w", record.Topic, record.Partition, record.Offset, err)
 		default:
@@ -108,6 +113,9 @@ func (l *touchpoints) read(ctx context.Context, record *stream.Record) (*fault, 
 	if err := l.decoder.Decode(body, &l.t.EnrichedTouchpoint); err != nil {
 		// The memory holds halves of the record now.
 		l.t.EnrichedTouchpoint = schemas.EnrichedTouchpoint{}
+		return undecodable(err), nil
+	}
+	if err := l.unknowns.read(l.decoder, l.foreign, body, &l.t.kept); err != nil {
 		return undecodable(err), nil
 	}
 	if wrong := l.t.check(); wrong != nil {
@@ -186,21 +194,17 @@ func (t *touchpoint) complete(currency string) {
 	if t.Commerce.Valid && t.currency == "" {
 		t.currency = currency
 	}
-	t.properties = object(t.Properties)
-	t.traits = object(t.Traits)
+	t.properties = document(withUnknown(t.Properties, t.kept.general))
+	t.traits = document(t.Traits)
+	t.unknown = document(string(t.kept.personal))
 	t.version = version(t.OccurredAt, t.EventID)
-	if t.Person.Valid {
-		t.content = contentOf(&t.Person.Value)
+	if t.stated() {
+		t.content = contentOf(&t.Person.Value, t.kept.personal)
 	}
 }
 
-// object is what a JSON column takes for a text: an empty one is an object without names.
-func object(text string) string {
-	if text == "" {
-		return "{}"
-	}
-	return text
-}
+// stated reports whether the event has values that stand in contacts alone.
+func (t *touchpoint) stated() bool { return t.Person.Valid || len(t.kept.personal) > 0 }
 
 // network cuts an address to its /24 or /48; what is no address is left out.
 func network(text string) string {
