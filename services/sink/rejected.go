@@ -103,9 +103,8 @@ func (l *rejections) read(ctx context.Context, record *stream.Record) (int32, er
 
 // unreadable is the row of a record that is no rejection.
 func unreadable(record *stream.Record, err error) schemas.RejectedTouchpoint {
-	name := fmt.Appendf(nil, "%s/%d/%d", record.Topic, record.Partition, record.Offset)
 	return schemas.RejectedTouchpoint{
-		RejectionID: uuid.NewSHA1(uuid.NameSpaceOID, name),
+		RejectionID: unreadableID(record.Topic, record.Partition, record.Offset),
 		RejectedAt:  schemas.Millis(record.Timestamp.UnixMilli()),
 		Stage:       "sink",
 		Reason:      reasonUndecodable,
@@ -116,4 +115,8 @@ func unreadable(record *stream.Record, err error) schemas.RejectedTouchpoint {
 		Offset:      schemas.Some(record.Offset),
 		Key:         record.Key,
 	}
+}
+
+func unreadableID(topic string, partition int32, offset int64) uuid.UUID {
+	return uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d/%d", topic, partition, offset))
 }
