@@ -3,9 +3,14 @@ package clickhouse_test
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 
 	"github.com/parcours-cdp/parcours/embedded/clickhouse"
 	"github.com/parcours-cdp/parcours/embedded/enginetest"
@@ -45,16 +50,38 @@ func TestBodyIsBoundedAfterDecompression(t *testing.T) {
 	server := own(t, t.TempDir(), func(cfg *clickhouse.Config) { cfg.Engine.MaxBodyBytes = 1 << 20 })
 	addr := server.Addr()
 	enginetest.Exec(t, addr, "CREATE TABLE x (s String) ENGINE = MergeTree ORDER BY s")
-	var bomb bytes.Buffer
-	w := gzip.NewWriter(&bomb)
-	if _, err := w.Write(bytes.Repeat([]byte("line\n"), 1<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	long := bytes.Repeat([]byte("line\n"), 1<<20)
 	insert := values("query", "INSERT INTO x FORMAT TSV")
-	wantError(t, ask(t, "POST", addr, insert, bomb.String(), "Content-Encoding", "gzip"), 413, "229", "limit")
+	for name, encode := range map[string]func(io.Writer) io.WriteCloser{
+		"gzip": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"lz4":  func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) },
+		"zstd": func(w io.Writer) io.WriteCloser {
+			z, err := zstd.NewWriter(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return z
+		},
+	} {
+		var bomb bytes.Buffer
+		w := encode(&bomb)
+		if _, err := w.Write(long); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, ask(t, "POST", addr, insert, bomb.String(), "Content-Encoding", name), 413, "229", "limit")
+		if a := ask(t, "POST", addr, insert, bomb.String(), "Content-Encoding", name+", "+name); a.status == 200 || !strings.Contains(a.body, "UNKNOWN_COMPRESSION_METHOD") {
+			t.Errorf("two layers of %s: %d %s", name, a.status, a.body)
+		}
+	}
+	blocks := compress.NewWriter(compress.LevelZero, compress.ZSTD)
+	if err := blocks.Compress(long); err != nil {
+		t.Fatal(err)
+	}
+	native := values("query", insert.Get("query"), "decompress", "1")
+	wantError(t, ask(t, "POST", addr, native, string(blocks.Data)), 413, "229", "limit")
 	// Only a little too long: a server may break off what comes long after its answer.
 	wantError(t, ask(t, "POST", addr, insert, strings.Repeat("line\n", (1<<20)/5+1000)), 413, "229", "limit")
 	if got := enginetest.Exec(t, addr, "SELECT count() FROM x"); got != "0" {

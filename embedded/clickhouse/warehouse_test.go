@@ -47,7 +47,7 @@ func house(t *testing.T, change ...func(*warehouse.Config)) *warehouse.Warehouse
 func table(t *testing.T, w *warehouse.Warehouse, settings string) string {
 	t.Helper()
 	name := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	err := w.Exec(t.Context(), "CREATE TABLE parcours."+name+` (text String, month UInt8, _topic LowCardinality(String), _partition Int32, _offset Int64)
+	err := w.Exec(t.Context(), "CREATE TABLE parcours."+name+` (text String, month UInt8, _topic LowCardinality(String), _partition Int32, _offset Int64, _produced_at DateTime64(3, 'UTC'))
 		ENGINE = MergeTree PARTITION BY month ORDER BY text SETTINGS `+settings)
 	if err != nil {
 		t.Fatal(err)
@@ -223,13 +223,14 @@ func block(table, text string, month uint8, offsets ...int64) *warehouse.Block {
 	b := warehouse.NewBlock(table)
 	texts, months := warehouse.Add(b, "text", warehouse.NewStrings()), warehouse.Add(b, "month", warehouse.NewUInt8s())
 	topics, partitions := warehouse.Add(b, "_topic", warehouse.NewWords()), warehouse.Add(b, "_partition", warehouse.NewInt32s())
-	places := warehouse.Add(b, "_offset", warehouse.NewInt64s())
+	places, times := warehouse.Add(b, "_offset", warehouse.NewInt64s()), warehouse.Add(b, "_produced_at", warehouse.NewTimes())
 	for _, offset := range offsets {
 		texts.Append(text)
 		months.Append(month)
 		topics.Append("topic")
 		partitions.Append(3)
 		places.Append(offset)
+		times.Append(1_700_000_000_000 + offset)
 		b.EndRow()
 	}
 	return b
@@ -251,7 +252,9 @@ func TestPlaces(t *testing.T) {
 		}
 		var got []int64
 		for _, place := range places {
-			got = append(got, place.Offset)
+			if got = append(got, place.Offset); place.ProducedAt != 1_700_000_000_000+place.Offset {
+				t.Errorf("offset %d was produced at %d", place.Offset, place.ProducedAt)
+			}
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s/%d/%d-%d: got %v, want %v", topic, partition, first, last, got, want)
@@ -316,4 +319,49 @@ func TestErrorsAreToldApart(t *testing.T) {
 	if err := house(t, func(cfg *warehouse.Config) { cfg.Addresses = []string{"127.0.0.1:1"} }).Insert(t.Context(), block(name, "a", 1, 2), "5"); warehouse.Classify(err) != warehouse.ClassUnanswered || warehouse.Reason(err) != "unanswered" {
 		t.Errorf("got %s, want an unanswered error", err)
 	}
+}
+
+// An answer to an insert is good when it is empty. Whatever else comes after a status of 200 is an error, in whichever
+// frame a version of the server or a proxy puts it.
+func TestLateErrorsOfInserts(t *testing.T) {
+	const words = "Code: 252. DB::Exception: Too many parts (300). Merges are processing significantly slower than inserts. (TOO_MANY_PARTS) (version 26.7.2.1)"
+	f := func(answer func(w http.ResponseWriter), want warehouse.Class, reason string) {
+		t.Helper()
+		w := house(t, in(t, func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasPrefix(r.URL.Query().Get("query"), "INSERT") {
+				return false
+			}
+			answer(w)
+			return true
+		}))
+		err := w.Insert(t.Context(), block("t", "a", 1, 1), "token")
+		if err == nil || warehouse.Classify(err) != want || warehouse.Reason(err) != reason {
+			t.Errorf("got %v, %s %s, want %s %s", err, warehouse.Classify(err), warehouse.Reason(err), want, reason)
+		}
+	}
+	text := func(status int, body string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		}
+	}
+	framed := "\r\n__exception__\r\nabcdefghijklmnop\r\n" + words + "\n" + fmt.Sprint(len(words)+1) + " abcdefghijklmnop\r\n__exception__\r\n"
+	f(text(500, words), warehouse.ClassOverload, "TOO_MANY_PARTS")
+	f(text(200, framed), warehouse.ClassOverload, "TOO_MANY_PARTS")
+	f(text(200, "some progress"+framed), warehouse.ClassOverload, "TOO_MANY_PARTS")
+	f(text(200, "__exception__\r\n"+words), warehouse.ClassOverload, "TOO_MANY_PARTS")
+	f(text(200, words), warehouse.ClassOverload, "TOO_MANY_PARTS")
+	f(func(w http.ResponseWriter) {
+		w.Header().Set("X-ClickHouse-Exception-Code", "252")
+		w.WriteHeader(200)
+	}, warehouse.ClassOverload, "TOO_MANY_PARTS")
+	f(func(w http.ResponseWriter) { // the server dies in mid-answer
+		w.Header().Set("Content-Length", "1000")
+		w.WriteHeader(200)
+		fmt.Fprint(w, words[:20])
+		panic(http.ErrAbortHandler)
+	}, warehouse.ClassUnanswered, "unanswered")
+	f(text(200, "<html>maintenance</html>"), warehouse.ClassUnanswered, "unanswered")
+	f(text(502, "<html>bad gateway</html>"), warehouse.ClassUnanswered, "unanswered")
+	f(text(429, "slow down"), warehouse.ClassOverload, "unanswered")
 }

@@ -248,7 +248,10 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 	f(func(*Config) {}, "")
-	f(func(c *Config) { c.Addresses = nil }, "clickhouse.addresses is empty: give at least one host:port of an HTTP interface")
-	f(func(c *Config) { c.Compression = "lz5" }, `clickhouse.compression is "lz5": use none or gzip`)
+	f(func(c *Config) { c.Addresses = nil }, "clickhouse.addresses is empty: give at least one host:port")
+	f(func(c *Config) { c.Compression = "lz5" }, `clickhouse.compression is "lz5": use none, lz4, zstd, or over http gzip`)
+	f(func(c *Config) { c.Protocol = "tcp" }, `clickhouse.protocol is "tcp": use http or native`)
+	f(func(c *Config) { c.Protocol, c.Compression = "native", "gzip" }, `clickhouse.compression is "gzip": use none, lz4, zstd, or over http gzip`)
+	f(func(c *Config) { c.Protocol, c.Compression = "native", "zstd" }, "")
 	f(func(c *Config) { c.CAFile = "ca.pem" }, "clickhouse.ca_file is set and clickhouse.tls is not: set clickhouse.tls, or leave ca_file empty")
 }

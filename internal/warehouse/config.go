@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -16,15 +17,17 @@ const Database = "parcours"
 
 // Config says where ClickHouse is and how to speak to it.
 type Config struct {
-	// Addresses are host:port of the HTTP interfaces of one or more replicas, tried in order.
+	// Addresses are host:port of the interfaces of one or more replicas, tried in order: those of the protocol.
 	Addresses []string `koanf:"addresses"`
+	// Protocol is http (port 8123, 8443 with TLS) or native (9000, 9440 with TLS).
+	Protocol string `koanf:"protocol"`
 	// Username and Password of an account that may create, read and write the database parcours.
 	Username string `koanf:"username"`
 	Password string `koanf:"password" secret:"true"`
 	// TLS turns encryption on; CAFile, if set, replaces the system's authorities.
 	TLS    bool   `koanf:"tls"`
 	CAFile string `koanf:"ca_file"`
-	// Compression of inserts and results on the wire: none or gzip. It pays on slow networks only.
+	// Compression of inserts and results on the wire: none, lz4 or zstd; over HTTP also gzip. It pays on slow networks only.
 	Compression string `koanf:"compression"`
 	// Connections is how many requests may be under way at once.
 	Connections int `koanf:"connections"`
@@ -39,6 +42,7 @@ func DefaultConfig() Config {
 	return Config{
 		Addresses:   []string{"127.0.0.1:8123"},
 		Username:    "default",
+		Protocol:    "http",
 		Compression: "none",
 		Connections: 16,
 		DialTimeout: 5 * time.Second,
@@ -49,7 +53,10 @@ func DefaultConfig() Config {
 // Validate names the field that is wrong, its value and what to do.
 func (c Config) Validate() error {
 	if len(c.Addresses) == 0 {
-		return errors.New("clickhouse.addresses is empty: give at least one host:port of an HTTP interface")
+		return errors.New("clickhouse.addresses is empty: give at least one host:port")
+	}
+	if _, err := c.protocol(); err != nil {
+		return err
 	}
 	if _, err := c.compression(); err != nil {
 		return err
@@ -69,14 +76,28 @@ func (c Config) Validate() error {
 	return nil
 }
 
+func (c Config) protocol() (clickhouse.Protocol, error) {
+	switch c.Protocol {
+	case "http":
+		return clickhouse.HTTP, nil
+	case "native":
+		return clickhouse.Native, nil
+	}
+	return 0, fmt.Errorf("clickhouse.protocol is %q: use http or native", c.Protocol)
+}
+
 func (c Config) compression() (*clickhouse.Compression, error) {
-	switch c.Compression {
-	case "none":
+	switch {
+	case c.Compression == "none":
 		return nil, nil
-	case "gzip":
+	case c.Compression == "lz4":
+		return &clickhouse.Compression{Method: clickhouse.CompressionLZ4}, nil
+	case c.Compression == "zstd":
+		return &clickhouse.Compression{Method: clickhouse.CompressionZSTD, Level: 1}, nil
+	case c.Compression == "gzip" && c.Protocol != "native":
 		return &clickhouse.Compression{Method: clickhouse.CompressionGZIP, Level: 1}, nil
 	}
-	return nil, fmt.Errorf("clickhouse.compression is %q: use none or gzip", c.Compression)
+	return nil, fmt.Errorf("clickhouse.compression is %q: use none, lz4, zstd, or over http gzip", c.Compression)
 }
 
 // options are the driver's, for a session in the given database.
@@ -84,12 +105,17 @@ func (c Config) options(database string) (*clickhouse.Options, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	protocol, err := c.protocol()
+	if err != nil {
+		return nil, err
+	}
 	compression, err := c.compression()
 	if err != nil {
 		return nil, err
 	}
 	opts := &clickhouse.Options{
-		Protocol:        clickhouse.HTTP,
+		Protocol:        protocol,
+		TransportFunc:   func(through *http.Transport) (http.RoundTripper, error) { return poster{through}, nil },
 		Addr:            c.Addresses,
 		Auth:            clickhouse.Auth{Database: database, Username: c.Username, Password: c.Password},
 		ClientInfo:      clickhouse.ClientInfo{Products: []struct{ Name, Version string }{{Name: "parcours"}}},

@@ -256,8 +256,6 @@ func (w *Warehouse) insertSettings(token string) clickhouse.Settings {
 		}
 	}
 	settings["insert_deduplication_token"] = token
-	// Over HTTP, errors come as a status. It is no setting, so nothing can be read back.
-	settings["wait_end_of_query"] = 1
 	return settings
 }
 
@@ -265,10 +263,4 @@ func (w *Warehouse) insertSettings(token string) clickhouse.Settings {
 func IsSettings(err error) bool {
 	var wrong *SettingsError
 	return errors.As(err, &wrong)
-}
-
-// RequireTokens is [Warehouse.RequireSettings] for callers that need no memory.
-func (w *Warehouse) RequireTokens(ctx context.Context, tables ...string) error {
-	_, err := w.RequireSettings(ctx, tables...)
-	return err
 }

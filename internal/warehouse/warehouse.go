@@ -1,11 +1,11 @@
 package warehouse
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -19,6 +19,7 @@ import (
 type Warehouse struct {
 	cfg    Config
 	conn   driver.Conn
+	native *native                             // for inserts, when that is the protocol
 	stated atomic.Pointer[clickhouse.Settings] // with each insert, once it is known what the server has
 }
 
@@ -32,12 +33,20 @@ func Open(cfg Config) (*Warehouse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse at %v: %w", cfg.Addresses, err)
 	}
-	return &Warehouse{cfg: cfg, conn: conn}, nil
+	w := &Warehouse{cfg: cfg, conn: conn}
+	if opts.Protocol == clickhouse.Native {
+		w.native = newNative(cfg, opts)
+	}
+	return w, nil
 }
 
 // Close ends the connections.
 func (w *Warehouse) Close() error {
-	if err := w.conn.Close(); err != nil {
+	err := w.conn.Close()
+	if w.native != nil {
+		err = errors.Join(err, w.native.close())
+	}
+	if err != nil {
 		return fmt.Errorf("close clickhouse: %w", err)
 	}
 	return nil
@@ -85,9 +94,12 @@ type Table struct {
 
 // Query reads all rows as text. It is for people and tests; keep the answer small.
 func (w *Warehouse) Query(ctx context.Context, query string, args ...any) (Table, error) {
-	stream, err := w.conn.QueryFormat(ctx, "TabSeparatedWithNamesAndTypes", query, args...)
+	if w.native != nil {
+		return w.queryRows(ctx, query, args...)
+	}
+	stream, err := w.Stream(ctx, "TabSeparatedWithNamesAndTypes", query, args...)
 	if err != nil {
-		return Table{}, fmt.Errorf("query clickhouse: %w", err)
+		return Table{}, err
 	}
 	text, err := io.ReadAll(stream)
 	if err := errors.Join(err, stream.Close()); err != nil {
@@ -96,8 +108,12 @@ func (w *Warehouse) Query(ctx context.Context, query string, args ...any) (Table
 	return parseTable(string(text))
 }
 
-// Stream answers a query in one of ClickHouse's formats, such as CSV or JSONEachRow, for the caller to close.
+// Stream answers a query in one of ClickHouse's formats, such as CSV or JSONEachRow, for the caller to close. Over the
+// native protocol the format must be one that writes row by row, without head or foot.
 func (w *Warehouse) Stream(ctx context.Context, format, query string, args ...any) (io.ReadCloser, error) {
+	if w.native != nil {
+		return w.streamRows(ctx, format, query, args...)
+	}
 	stream, err := w.conn.QueryFormat(ctx, format, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("query clickhouse: %w", err)
@@ -137,6 +153,14 @@ func fields(line string) []string {
 // Insert writes a block under a deduplication token: a block whose token the table has seen within its window is
 // not written again, whatever it holds.
 func (w *Warehouse) Insert(ctx context.Context, b *Block, token string) error {
+	if w.native != nil {
+		ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
+		defer cancel()
+		if err := w.native.insert(ctx, b, w.insertSettings(token)); err != nil {
+			return fmt.Errorf("insert %s into %s: %w", token, b.table, err)
+		}
+		return nil
+	}
 	body, err := b.Encode(time.Now())
 	if err != nil {
 		return err
@@ -144,10 +168,18 @@ func (w *Warehouse) Insert(ctx context.Context, b *Block, token string) error {
 	return w.InsertNative(ctx, b.table, b.Columns(), token, body)
 }
 
-// InsertNative writes a block that is in Native format already.
+// InsertNative writes a block that is in Native format already, over HTTP.
 func (w *Warehouse) InsertNative(ctx context.Context, table string, columns []string, token string, body []byte) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(w.insertSettings(token)))
-	if err := w.conn.InsertFormat(ctx, "Native", insertStatement(table, columns), bytes.NewReader(body)); err != nil {
+	settings := w.insertSettings(token)
+	// Errors come as a status. It is no setting of the session, so it cannot be read back.
+	settings["wait_end_of_query"] = 1
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(settings))
+	err := pack(w.cfg.Compression, body, func(body []byte, encoding string) error {
+		ctx, done := post(ctx, body, encoding)
+		defer done()
+		return w.conn.InsertFormat(ctx, "Native", insertStatement(table, columns), http.NoBody)
+	})
+	if err != nil {
 		var transport *url.Error
 		if errors.As(err, &transport) {
 			err = transport.Err // the address carries the whole statement
