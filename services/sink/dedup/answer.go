@@ -27,14 +27,12 @@ func (x *Index) duplicates(ctx context.Context, of name, entries []Entry, into [
 	}
 	defer x.leave()
 	p, err := x.of(of)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !p.ready:
-		return errUnassigned
-	case p.generation != x.generation:
-		// The database was replaced: what it had is read back.
-		if err := x.bring(ctx, p, p.applied); err != nil {
+	}
+	if p.generation != x.generation || p.applied != p.position {
+		// The database was replaced, or reading back was broken off.
+		if err := x.bring(ctx, p, p.position); err != nil {
 			return err
 		}
 	}

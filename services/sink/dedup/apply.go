@@ -26,10 +26,8 @@ func (x *Index) apply(to name, entries []Entry, next int64) error {
 	switch {
 	case err != nil:
 		return err
-	case !p.ready:
-		return errUnassigned
-	case p.generation != x.generation:
-		return errors.New("the index was opened again: assign the partition first")
+	case p.generation != x.generation || p.applied != p.position:
+		return errors.New("the index was opened again, or is behind: assign the partition first")
 	case next < p.applied || len(entries) > 0 && (entries[0].Offset < p.applied || entries[len(entries)-1].Offset >= next):
 		return fmt.Errorf("the index is at %d, and the entries do not lie between", p.applied)
 	}
@@ -38,6 +36,7 @@ func (x *Index) apply(to name, entries []Entry, next int64) error {
 	if err := x.write(p, entries, after, true); err != nil {
 		return err
 	}
+	p.position = next
 	p.duplicates.Add(float64(p.repeats))
 	p.repeats = 0
 	return x.age()

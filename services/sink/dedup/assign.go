@@ -27,11 +27,10 @@ func (x *Index) Assign(ctx context.Context, topic string, number int32, position
 		x.partitions[p.name] = p
 	}
 	x.mu.Unlock()
-	p.ready = false
+	p.position, p.repeats = position, 0
 	if err := x.bring(ctx, p, position); err != nil {
 		return fmt.Errorf("assign dedup index of %s/%d at offset %d: %w", topic, number, position, err)
 	}
-	p.ready, p.repeats = true, 0
 	return nil
 }
 
@@ -81,15 +80,11 @@ func (x *Index) cold(ctx context.Context, p *partition, position int64) (begin s
 	if err != nil {
 		return state{}, false, fmt.Errorf("ask for the end of the log: %w", err)
 	}
-	at, err := x.timeAt(ctx, p, position, end)
+	at, witness, err := x.timeAt(ctx, p, position, end)
 	if err != nil {
 		return state{}, false, err
 	}
 	floor := within(at) - x.window - slack.Milliseconds()
-	witness := int64(math.MaxInt64)
-	if position < end {
-		witness = position + peek
-	}
 	from, start, err := x.firstSince(ctx, p, floor, witness)
 	if err != nil {
 		return state{}, false, err
@@ -101,22 +96,23 @@ func (x *Index) cold(ctx context.Context, p *partition, position int64) (begin s
 	return begin, from == start && start > 0 && start < end, nil
 }
 
-// timeAt is the least time of the records at the position, now when there are none yet.
-func (x *Index) timeAt(ctx context.Context, p *partition, position, end int64) (int64, error) {
-	at := x.now().UnixMilli()
+// timeAt is the least time of the records at the position, now when there are none yet. Witness is the offset of one that
+// has no lesser time, past all offsets when there is none.
+func (x *Index) timeAt(ctx context.Context, p *partition, position, end int64) (at, witness int64, err error) {
+	at, witness = x.now().UnixMilli(), math.MaxInt64
 	if position >= end {
-		return at, nil
+		return at, witness, nil
 	}
-	err := x.log.ReadBack(ctx, p.topic, p.name.partition, position, min(position+peek, end), func(entries []Entry) error {
+	err = x.log.ReadBack(ctx, p.topic, p.name.partition, position, min(position+peek, end), func(entries []Entry) error {
 		for i := range entries {
-			at = min(at, entries[i].At)
+			at, witness = min(at, entries[i].At), entries[i].Offset
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("read the time at the position: %w", err)
+		return 0, 0, fmt.Errorf("read the time at the position: %w", err)
 	}
-	return at, nil
+	return at, witness, nil
 }
 
 // firstSince is the first offset that can be read and below which every record is older than the floor. One that is not

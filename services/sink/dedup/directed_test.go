@@ -327,8 +327,19 @@ func TestMisuse(t *testing.T) {
 	if err := x.Assign(t.Context(), testTopic, 0, 8); !errors.Is(err, l.refuse) {
 		t.Errorf("an error of the log: %v", err)
 	}
-	if _, err := x.Duplicates(t.Context(), testTopic, 0, l.entries[8:], nil); !errors.Is(err, errUnassigned) {
+	if _, err := x.Duplicates(t.Context(), testTopic, 0, l.entries[8:], nil); !errors.Is(err, l.refuse) {
 		t.Errorf("after an Assign that did not end: %v", err)
+	}
+	if err := x.Apply(testTopic, 0, l.entries[8:], 10); err == nil {
+		t.Error("records are applied to an index that is behind")
+	}
+	l.refuse = nil
+	if diff := cmp.Diff([]bool{false, false}, ask(t, x, l, 8, 10)); diff != "" {
+		t.Error(diff)
+	}
+	x.Release(testTopic, 0)
+	if _, err := x.Duplicates(t.Context(), testTopic, 0, l.entries[8:], nil); !errors.Is(err, errUnassigned) {
+		t.Errorf("after Release: %v", err)
 	}
 	mustClose(t, x)
 	mustClose(t, x)

@@ -36,6 +36,8 @@ type fakeLog struct {
 	chunk int
 	// read counts the entries that were handed over.
 	read int
+	// blind has OffsetAt find nothing, as a broker does when what it would find was deleted from below.
+	blind bool
 	// refuse is answered by ReadBack once it has handed over the first chunk.
 	refuse error
 }
@@ -59,7 +61,7 @@ func (l *fakeLog) OffsetAt(_ context.Context, _ string, _ int32, at time.Time) (
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := l.start; i < int64(len(l.entries)); i++ {
-		if l.entries[i].At >= at.UnixMilli() {
+		if !l.blind && l.entries[i].At >= at.UnixMilli() {
 			return i, nil
 		}
 	}

@@ -14,8 +14,9 @@ import (
 type partition struct {
 	name
 	state
-	// ready says that the last Assign came to its end; until then nothing is answered.
-	ready bool
+	// position is where the caller is. While applied is not there, something went wrong before, and nothing is answered
+	// until what is missing was read back.
+	position int64
 	// generation of the database that the state and the filters speak of; 0 for none.
 	generation uint64
 	// hold is the offset up to which the floor is not raised again: what was read back to lower it is to serve.
@@ -105,7 +106,21 @@ func (x *Index) load(p *partition) (found bool, err error) {
 }
 
 func (x *Index) scan(p *partition, it *pebble.Iterator) error {
-	var h *hours
+	// The ids of six hours are gathered, so that they get one filter of their size.
+	var hashes []uint64
+	last := int32(0)
+	build := func() {
+		if len(hashes) == 0 {
+			return
+		}
+		h := newHours(last, len(hashes))
+		for _, hash := range hashes {
+			h.add(hash)
+		}
+		p.hours = append(p.hours, h)
+		x.metrics.filterBytes.Add(float64(h.bytes()))
+		hashes = hashes[:0]
+	}
 	for ok := it.First(); ok; ok = it.Next() {
 		number, id, err := parseIDKey(it.Key())
 		if err != nil {
@@ -118,11 +133,13 @@ func (x *Index) scan(p *partition, it *pebble.Iterator) error {
 		if _, err := timeOf(number, value); err != nil {
 			return err
 		}
-		if h == nil || h.number != number {
-			h = x.hoursOf(p, number)
+		if number != last {
+			build()
+			last = number
 		}
-		x.metrics.filterBytes.Add(float64(h.add(maphash.Bytes(x.seed, id[:]))))
+		hashes = append(hashes, maphash.Bytes(x.seed, id[:]))
 	}
+	build()
 	return it.Error()
 }
 
