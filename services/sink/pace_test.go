@@ -1,0 +1,78 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+var errTooManyParts = &clickhouse.Exception{Code: 252, Name: "TOO_MANY_PARTS"}
+
+func TestPaceFollowsTheServer(t *testing.T) {
+	if warehouse.Classify(errTooManyParts) != warehouse.ClassOverload {
+		t.Fatal("too many parts are no overload")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := &pace{gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gap"})}
+		took := func() time.Duration {
+			began := time.Now()
+			if err := p.wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		for range 3 {
+			if d := took(); d != 0 {
+				t.Fatalf("an insert waited %s for a server that is well", d)
+			}
+			p.answered(nil)
+		}
+		for _, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
+			p.answered(errTooManyParts)
+			if d := took(); d != want {
+				t.Errorf("waited %s, want %s", d, want)
+			}
+			if got := testutil.ToFloat64(p.gauge); got != want.Seconds() {
+				t.Errorf("the gauge says %v, want %v", got, want.Seconds())
+			}
+		}
+		p.answered(errors.New("cut off")) // says nothing of load
+		if d := took(); d != 400*time.Millisecond {
+			t.Errorf("waited %s after the last insert, want 400ms", d)
+		}
+		for range 20 {
+			p.answered(errTooManyParts)
+		}
+		if d := took(); d != longestGap {
+			t.Errorf("waited %s, want the longest gap of %s", d, longestGap)
+		}
+		for range 10 {
+			p.answered(nil)
+		}
+		took() // was still to come
+		if d := took(); d != 0 || testutil.ToFloat64(p.gauge) != 0 {
+			t.Errorf("waited %s after many inserts that went well", d)
+		}
+	})
+}
+
+// A partition that is taken away does not wait for its turn.
+func TestPaceHearsTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pace{gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gap"})}
+		p.answered(errTooManyParts)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		gone := errors.New("gone")
+		cancel(gone)
+		if err := p.wait(ctx); !errors.Is(err, gone) {
+			t.Errorf("got %v, want %v", err, gone)
+		}
+	})
+}
