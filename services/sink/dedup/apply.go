@@ -90,7 +90,7 @@ func (x *Index) fill(b *pebble.Batch, p *partition, entries []Entry, after *stat
 		}
 	}
 	x.metrics.filterBytes.Add(float64(grown))
-	if err := b.Set(stateKey(p.topic, p.name.partition), after.append(nil), nil); err != nil {
+	if err := b.Set(stateKey(p.topic, p.partition), after.append(nil), nil); err != nil {
 		return fmt.Errorf("take in the state: %w", err)
 	}
 	return nil

@@ -54,7 +54,7 @@ func (x *Index) bring(ctx context.Context, p *partition, position int64) error {
 	}
 	if known && p.applied > position {
 		x.logger.Warn("dedup index is ahead of the group and is read back from the log", zap.String("topic", p.topic),
-			zap.Int32("partition", p.name.partition), zap.Int64("applied", p.applied), zap.Int64("position", position))
+			zap.Int32("partition", p.partition), zap.Int64("applied", p.applied), zap.Int64("position", position))
 		x.metrics.resets.WithLabelValues("ahead").Inc()
 		known = false
 	}
@@ -76,7 +76,7 @@ func (x *Index) bring(ctx context.Context, p *partition, position int64) error {
 // cold is where an index that knows nothing begins for the position: no record below its offset can matter to one at
 // the position, or is there to be read. Cut says that some which could have mattered are gone.
 func (x *Index) cold(ctx context.Context, p *partition, position int64) (begin state, cut bool, err error) {
-	end, err := x.log.OffsetAt(ctx, p.topic, p.name.partition, time.UnixMilli(math.MaxInt64))
+	end, err := x.log.OffsetAt(ctx, p.topic, p.partition, time.UnixMilli(math.MaxInt64))
 	if err != nil {
 		return state{}, false, fmt.Errorf("ask for the end of the log: %w", err)
 	}
@@ -103,7 +103,7 @@ func (x *Index) timeAt(ctx context.Context, p *partition, position, end int64) (
 	if position >= end {
 		return at, witness, nil
 	}
-	err = x.log.ReadBack(ctx, p.topic, p.name.partition, position, min(position+peek, end), func(entries []Entry) error {
+	err = x.log.ReadBack(ctx, p.topic, p.partition, position, min(position+peek, end), func(entries []Entry) error {
 		for i := range entries {
 			at, witness = min(at, entries[i].At), entries[i].Offset
 		}
@@ -118,14 +118,14 @@ func (x *Index) timeAt(ctx context.Context, p *partition, position, end int64) (
 // firstSince is the first offset that can be read and below which every record is older than the floor. One that is not
 // older is known to stand below or at the witness.
 func (x *Index) firstSince(ctx context.Context, p *partition, floor, witness int64) (from, start int64, err error) {
-	if start, err = x.log.Start(ctx, p.topic, p.name.partition); err != nil {
+	if start, err = x.log.Start(ctx, p.topic, p.partition); err != nil {
 		return 0, 0, fmt.Errorf("ask for the start of the log: %w", err)
 	}
 	// Times before 1970 mean something else to Kafka.
 	if floor < 0 {
 		return start, start, nil
 	}
-	if from, err = x.log.OffsetAt(ctx, p.topic, p.name.partition, time.UnixMilli(floor)); err != nil {
+	if from, err = x.log.OffsetAt(ctx, p.topic, p.partition, time.UnixMilli(floor)); err != nil {
 		return 0, 0, fmt.Errorf("ask for the offset of a time: %w", err)
 	}
 	if from > witness {
@@ -139,7 +139,7 @@ func (x *Index) firstSince(ctx context.Context, p *partition, floor, witness int
 func (x *Index) cut(p *partition, start, position int64) {
 	x.metrics.truncated.Inc()
 	x.logger.Warn("the log begins later than the window of duplicates: copies in what was cut cannot be told; keep the topic longer than the lag and the window together",
-		zap.String("topic", p.topic), zap.Int32("partition", p.name.partition), zap.Int64("start", start), zap.Int64("position", position))
+		zap.String("topic", p.topic), zap.Int32("partition", p.partition), zap.Int64("start", start), zap.Int64("position", position))
 }
 
 // catchUp reads the records from applied to the position. A crash or an error leaves what was read so far.
@@ -147,7 +147,7 @@ func (x *Index) catchUp(ctx context.Context, p *partition, position int64) error
 	if p.applied == position {
 		return nil
 	}
-	err := x.log.ReadBack(ctx, p.topic, p.name.partition, p.applied, position, func(entries []Entry) error {
+	err := x.log.ReadBack(ctx, p.topic, p.partition, p.applied, position, func(entries []Entry) error {
 		if len(entries) == 0 {
 			return nil
 		}
@@ -180,8 +180,8 @@ func (x *Index) extend(ctx context.Context, p *partition, lowest int64, entries 
 	x.metrics.extends.Inc()
 	if from < p.applied {
 		x.logger.Info("a record is older than what the dedup index keeps: more of the log is read back", zap.String("topic", p.topic),
-			zap.Int32("partition", p.name.partition), zap.Int64("from", from), zap.Int64("applied", p.applied))
-		err := x.log.ReadBack(ctx, p.topic, p.name.partition, from, p.applied, func(entries []Entry) error {
+			zap.Int32("partition", p.partition), zap.Int64("from", from), zap.Int64("applied", p.applied))
+		err := x.log.ReadBack(ctx, p.topic, p.partition, from, p.applied, func(entries []Entry) error {
 			// The others are known. Until the floor is lowered in the end, what is added is more than was promised.
 			p.late = p.late[:0]
 			for i := range entries {

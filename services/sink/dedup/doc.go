@@ -15,10 +15,12 @@
 // whether a copy with a time of at least t less the window is there is then the question whether one of these
 // times is. In memory there is a filter of some [bitsPerID] bits for each of them, so that an id that is new,
 // which is nearly every one, costs no read. A filter only ever says "perhaps": the disk has the last word.
+// With the room for what is to come that makes about two bytes of memory for each id, and 25 on the disk.
 //
 // Times that no record asks for any longer go, six hours at a time, and the floor rises. The disk therefore holds
 // the window, and what the log's own disorder adds to it. A record that comes later than that is answered as well:
-// the floor is lowered again by reading back.
+// the floor is lowered again by reading back, and what was read is kept for as many records. Where every range has a
+// record of a clock that is days behind, these days are kept: the answer asks for them.
 //
 // Who opens an index closes it.
 package dedup

@@ -82,7 +82,7 @@ func (x *Index) hash(p *partition, entries []Entry) {
 // load reads the state of the partition, and makes its filters from what the disk has.
 func (x *Index) load(p *partition) (found bool, err error) {
 	x.forget(p)
-	value, closer, err := x.db.Get(stateKey(p.topic, p.name.partition))
+	value, closer, err := x.db.Get(stateKey(p.topic, p.partition))
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
 		return false, nil
@@ -148,7 +148,7 @@ func (x *Index) restart(p *partition, at state) error {
 	x.forget(p)
 	from, to := keysOf(at.short)
 	b := x.db.NewBatch()
-	err := errors.Join(b.DeleteRange(from, to, nil), b.Set(stateKey(p.topic, p.name.partition), at.append(nil), nil))
+	err := errors.Join(b.DeleteRange(from, to, nil), b.Set(stateKey(p.topic, p.partition), at.append(nil), nil))
 	if err != nil {
 		return errors.Join(fmt.Errorf("begin a partition: %w", err), b.Close())
 	}

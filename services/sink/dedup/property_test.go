@@ -2,7 +2,6 @@ package dedup
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -200,7 +199,7 @@ func TestAnswersAreTheFunctionOfTheLog(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	t.Log(fmt.Sprintf("%+v", all))
+	t.Logf("%+v", all)
 	if min(all.duplicates, all.extends, all.ahead, all.crashes, all.expiries, all.lost) == 0 {
 		t.Errorf("the histories did not get everywhere: %+v", all)
 	}
