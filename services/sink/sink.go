@@ -177,6 +177,9 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	if err := s.ownDictionary(ctx); err != nil {
 		return err
 	}
+	if err := applyPriorities(ctx, s.warehouse, p.Workspace.Name, s.cfg.SourcePriorities); err != nil {
+		return err
+	}
 	err = s.warehouse.Retain(ctx,
 		warehouse.Retention{Table: "events", Column: "received_at", Months: s.cfg.EventMonths},
 		warehouse.Retention{Table: "rejected_events", Column: "rejected_at", Months: s.cfg.RejectedMonths},

@@ -79,7 +79,7 @@ CREATE OR REPLACE VIEW parcours.customer_events
     cart_id                       String COMMENT 'Cart.',
     checkout_id                   String COMMENT 'Checkout.',
     affiliation                   LowCardinality(String) COMMENT 'Shop or partner named by the sender.',
-    currency                      LowCardinality(String) COMMENT 'ISO 4217 code of every amount of the event; the workspace\'s when the sender stated none; empty without amounts.',
+    currency                      LowCardinality(String) COMMENT 'ISO 4217 code of every amount of the event; the workspace\'s when the sender stated none; empty without amounts, and for a refund that states none, which is in its order\'s.',
     value                         Nullable(Decimal(18, 4)) COMMENT 'Value as stated.',
     subtotal                      Nullable(Decimal(18, 4)) COMMENT 'After discounts, before tax and shipping.',
     revenue                       Nullable(Decimal(18, 4)) COMMENT 'Including discounts, excluding shipping and tax.',

@@ -24,10 +24,18 @@ CREATE OR REPLACE VIEW parcours.customers
     total            Decimal(38, 4) COMMENT 'Sum of net_total of the orders.',
     revenue          Decimal(38, 4) COMMENT 'Sum of net_revenue of the orders.',
     currency         LowCardinality(String) COMMENT 'Currency of the amounts; empty without orders or when there are several.',
-    traits           Map(String, String) COMMENT 'Last value of each trait, whatever the source.',
+    traits           Map(String, String) COMMENT 'Golden traits: of each the value of the source that is believed most (source_priorities), then the newest. One that its last statement took back is left out.',
     consent_at       Nullable(DateTime64(3, 'UTC')) COMMENT 'When consent was last stated; null when it never was.',
     consent_granted  Array(String) COMMENT 'Purposes granted by the last statement.',
-    consent_denied   Array(String) COMMENT 'Purposes refused by the last statement.'
+    consent_denied   Array(String) COMMENT 'Purposes refused by the last statement.',
+    has_email        Bool COMMENT 'Whether an e-mail address is known; the values themselves stand in golden_contacts.',
+    has_phone        Bool COMMENT 'Whether a telephone number is known.',
+    has_name         Bool COMMENT 'Whether first and last name are known, or the whole name.',
+    has_address      Bool COMMENT 'Whether street, postcode and town are known.',
+    has_birth_date   Bool COMMENT 'Whether the date of birth is known.',
+    completeness     Float64 COMMENT 'Share, 0 to 1, of these eight that are known: e-mail, telephone, first name, last name, date of birth, street, postcode, town.',
+    contact_refused  Array(String) COMMENT 'Ways of contact that the customer refused last: email, phone, post, sms. What counts is the last consent that names the way or marketing or refuses everything, opt-in trait, subscription or unsubscription.',
+    contactable_by   Array(String) COMMENT 'Ways of contact that are open: email, phone, post, sms, each with a valid value and not refused. Silence is no refusal. Empty for a shared identifier.'
 )
 AS SELECT
     c.workspace AS workspace,
@@ -51,9 +59,17 @@ AS SELECT
     b.revenue AS revenue,
     if(length(b.currencies) = 1, b.currencies[1], '') AS currency,
     t.traits AS traits,
-    if(c.consent.1, c.consent.2, NULL) AS consent_at,
-    c.consent.3 AS consent_granted,
-    c.consent.4 AS consent_denied
+    c.consent_at AS consent_at,
+    arrayFilter(x -> x != '', splitByChar('\x1f', c.consent[1])) AS consent_granted,
+    arrayFilter(x -> x != '', splitByChar('\x1f', c.consent[2])) AS consent_denied,
+    f.has_email AS has_email,
+    f.has_phone AS has_phone,
+    f.has_name AS has_name,
+    f.has_address AS has_address,
+    f.has_birth_date AS has_birth_date,
+    f.completeness AS completeness,
+    w.refused AS contact_refused,
+    if(c.shared, [], arrayFilter((way, valid) -> valid AND NOT has(w.refused, way), ['email', 'phone', 'post', 'sms'], [f.email_valid, f.phone_valid, f.has_address, f.mobile])) AS contactable_by
 FROM
 (
     SELECT
@@ -67,7 +83,10 @@ FROM
         arraySort(groupUniqArray(toString(e.channel))) AS channels,
         arraySort(groupUniqArray(toString(e.source))) AS sources,
         arraySort(groupUniqArrayArray(arrayMap(x -> toString(x), e.`identifiers.type`))) AS identifier_types,
-        argMax((e.consent_stated, e.occurred_at, arrayMap(x -> toString(x), e.consent_granted), arrayMap(x -> toString(x), e.consent_denied)), (e.consent_stated, e.occurred_at, e.received_at, e.event_id)) AS consent
+        maxOrNullIf(e.occurred_at, e.consent_stated) AS consent_at,
+        -- As one text: an aggregate that keeps arrays costs as much as all others together.
+        splitByChar('\x1e', argMaxIf(concat(arrayStringConcat(e.consent_granted, '\x1f'), '\x1e', arrayStringConcat(e.consent_denied, '\x1f')),
+            bitShiftLeft(toUInt128(toUnixTimestamp64Milli(e.occurred_at)), 64) + reinterpretAsUInt64(e.event_id), e.consent_stated)) AS consent
     FROM parcours.customer_events AS e
     GROUP BY workspace, customer_id
 ) AS c
@@ -83,7 +102,7 @@ LEFT JOIN
         minIf(o.occurred_at, counted) AS first_order_at,
         maxIf(o.occurred_at, counted) AS last_order_at,
         arraySort(groupUniqArrayIf(toString(o.store_id), counted AND o.store_id != '')) AS stores,
-        groupUniqArrayIf(toString(o.currency), counted OR o.net_total != 0) AS currencies,
+        groupUniqArrayIf(toString(o.currency), o.currency != '' AND (counted OR o.net_total != 0)) AS currencies,
         sum(o.net_total) AS total,
         sum(o.net_revenue) AS revenue
     FROM parcours.orders AS o
@@ -98,15 +117,40 @@ LEFT JOIN
         CAST(groupArrayIf((l.field, l.value), l.value != ''), 'Map(String, String)') AS traits
     FROM
     (
+        -- A value that is no longer fresh is worth no more than one of a source without a row.
+        WITH if(mapContains(p.rules, toString(r.field)), p.rules[toString(r.field)], p.rules['*']) AS rule
         SELECT
             r.workspace AS workspace,
             r.customer_id AS customer_id,
             toString(r.field) AS field,
-            argMax(r.value, r.version) AS value
+            argMax(r.value, (if(rule.2 > 0 AND r.occurred_at < now() - toIntervalDay(rule.2), least(rule.1, 0), rule.1), r.version)) AS value
         FROM parcours.customer_traits AS r
+        LEFT JOIN
+        (
+            SELECT s.workspace AS workspace, s.source AS source, CAST(groupArray((s.field, s.rule)), 'Map(String, Tuple(Int32, UInt32))') AS rules
+            FROM
+            (
+                SELECT q.workspace AS workspace, q.source AS source, toString(q.field) AS field, argMax((q.priority, q.fresh_days), q.version) AS rule
+                FROM parcours.source_priorities AS q
+                GROUP BY workspace, source, field
+            ) AS s
+            GROUP BY workspace, source
+        ) AS p ON p.workspace = r.workspace AND p.source = r.source
         GROUP BY workspace, customer_id, field
         ORDER BY field
     ) AS l
     GROUP BY workspace, customer_id
 ) AS t ON t.workspace = c.workspace AND t.customer_id = c.customer_id
+LEFT JOIN parcours.contact_facts AS f ON f.workspace = c.workspace AND f.customer_id = c.customer_id
+LEFT JOIN
+(
+    SELECT r.workspace AS workspace, r.customer_id AS customer_id, arraySort(groupArrayIf(toString(r.way), r.refused)) AS refused
+    FROM
+    (
+        SELECT o.workspace AS workspace, o.customer_id AS customer_id, o.way AS way, argMax(NOT o.granted, o.at) AS refused
+        FROM parcours.contact_choices AS o
+        GROUP BY workspace, customer_id, way
+    ) AS r
+    GROUP BY workspace, customer_id
+) AS w ON w.workspace = c.workspace AND w.customer_id = c.customer_id
 COMMENT 'The single customer record: one row per customer of now, without contact values, which stand in contacts alone.';

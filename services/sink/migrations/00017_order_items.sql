@@ -6,6 +6,7 @@ CREATE OR REPLACE VIEW parcours.order_items
 (
     workspace   LowCardinality(String) COMMENT 'Tenant.',
     order_id    String COMMENT 'Order or ticket, as in orders.',
+    order_key   String COMMENT 'Identity of the order in the workspace, as in orders: join on it.',
     line        UInt32 COMMENT 'Line of the order, from 1.',
     customer_id UUID COMMENT 'Customer that the event which placed the order belongs to now.',
     anchor      UUID COMMENT 'Anchor of the event that placed the order.',
@@ -28,7 +29,8 @@ CREATE OR REPLACE VIEW parcours.order_items
 )
 AS SELECT
     o.workspace AS workspace,
-    o.key AS order_id,
+    o.placed.8 AS order_id,
+    o.order_key AS order_key,
     toUInt32(item.1) AS line,
     o.placed.7 AS customer_id,
     o.placed.1 AS anchor,
@@ -47,21 +49,20 @@ AS SELECT
     item.10 AS discount,
     item.11 AS coupon,
     multiplyDecimal(toDecimal128(item.8, 4), toDecimal128(ifNull(item.9, 1), 4), 4) - toDecimal128(ifNull(item.10, 0), 4) AS amount,
-    o.placed.6 AS currency
+    o.lines.2 AS currency
 FROM
 (
+    WITH e.position AS position
     SELECT
         e.workspace AS workspace,
-        if(e.order_id != '', e.order_id, concat(e.store_id, '/', e.register_id, '/', e.receipt_id)) AS key,
-        argMin((e.anchor, e.occurred_at, e.channel, e.source, e.store_id, e.currency, e.customer_id), (e.occurred_at, e.received_at, e.event_id)) AS placed,
-        -- One event states the lines: the last that has any.
-        argMaxIf(arrayZip(arrayEnumerate(e.`items.product_id`), e.`items.product_id`, e.`items.sku`, e.`items.name`, e.`items.category`, e.`items.brand`, e.`items.variant`, e.`items.price`, e.`items.quantity`, e.`items.discount`, e.`items.coupon`),
-            (e.occurred_at, e.received_at, e.event_id), notEmpty(e.`items.product_id`)) AS lines
-    FROM parcours.customer_events AS e
-    WHERE e.type = 'track'
-        AND e.name IN ('Order Completed', 'Completed Order', 'Order Updated', 'Updated Order')
-        AND (e.order_id != '' OR e.receipt_id != '')
-    GROUP BY workspace, key
+        e.order_key AS order_key,
+        argMin((e.anchor, e.occurred_at, e.channel, e.source, e.store_id, e.currency, e.customer_id, e.order_id), bitShiftLeft(toUInt128(e.kind != 'placed'), 112) + position) AS placed,
+        -- One event states the lines and their currency: the last that has any.
+        argMaxIf((arrayZip(arrayEnumerate(e.`items.product_id`), e.`items.product_id`, e.`items.sku`, e.`items.name`, e.`items.category`, e.`items.brand`, e.`items.variant`, e.`items.price`, e.`items.quantity`, e.`items.discount`, e.`items.coupon`), e.currency),
+            position, notEmpty(e.`items.product_id`)) AS lines
+    FROM parcours.order_events AS e
+    WHERE e.kind IN ('placed', 'changed')
+    GROUP BY workspace, order_key
 ) AS o
-ARRAY JOIN o.lines AS item
+ARRAY JOIN o.lines.1 AS item
 COMMENT 'One row per product line of an order or ticket, as last stated; refunds and cancellations are in orders.';
