@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parcours-cdp/parcours/internal/quarantine"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/services/sink/dedup"
 )
@@ -16,6 +17,8 @@ type loader interface {
 	// load appends the rows that the records make to one table, or to all when it is nil. Records that make none are
 	// rejected. It fails only for what may pass.
 	load(ctx context.Context, records []*stream.Record, only *rows, reject func(*stream.Record, fault)) error
+	// event is what is known of the record that was loaded last, if it could be read.
+	event() (quarantine.Event, bool)
 	// trusted says that no value of the rows can be at fault, so that a refusal of the server passes once somebody has
 	// looked after it.
 	trusted() bool
@@ -82,7 +85,7 @@ func (l *lane) deliver(ctx context.Context, d stream.Delivery) error {
 		return err
 	}
 	defer l.rest(loader)
-	rejected := &rejected{sink: l.sink}
+	rejected := &rejected{sink: l.sink, loader: loader}
 	if err := l.after("decoded", loader.load(ctx, records, nil, rejected.add)); err != nil { // 2
 		return err
 	}
@@ -103,10 +106,12 @@ func (l *lane) deliver(ctx context.Context, d stream.Delivery) error {
 // rejected are the records of a delivery that make no rows.
 type rejected struct {
 	*sink
+	loader  loader
 	offsets map[int64]bool
 	records []*stream.Record // of the quarantine
 }
 
+// add is called while the loader has the record in hand.
 func (r *rejected) add(record *stream.Record, f fault) {
 	if r.has(record) {
 		return // another table refused it
@@ -116,7 +121,11 @@ func (r *rejected) add(record *stream.Record, f fault) {
 	}
 	r.offsets[record.Offset] = true
 	r.metrics.quarantined.WithLabelValues(f.reason).Inc()
-	r.records = append(r.records, r.quarantine.FromRecord(record, f.reason, f.field, f.detail))
+	var known []quarantine.Event
+	if event, read := r.loader.event(); read {
+		known = append(known, event)
+	}
+	r.records = append(r.records, r.quarantine.FromRecord(record, f.reason, f.field, f.detail, known...))
 }
 
 func (r *rejected) has(record *stream.Record) bool { return r.offsets[record.Offset] }

@@ -285,6 +285,10 @@ func TestPoisonGoesToQuarantine(t *testing.T) {
 			t.Errorf("counted %v %s, want %v", got, reason, want)
 		}
 	}
+	for _, known := range []*schemas.EnrichedTouchpoint{broken, unhashed, late} {
+		r.eventually("SELECT any(tuple(workspace, message_id, type, name)) FROM rejected_events WHERE workspace = %s AND message_id = '"+known.MessageID+"'",
+			"('"+r.workspace+"','"+known.MessageID+"','track','"+known.Name+"')")
+	}
 	rows := r.rows("SELECT field, detail, origin_topic, origin_partition, origin_offset, replay_state FROM rejected_events WHERE %s != '' AND lower(hex(payload)) = '" + hex.EncodeToString(records[1].Value) + "'")
 	got := rows[0]
 	if got[0] != "events" || !strings.Contains(got[1], "INCORRECT_DATA") || strings.Contains(got[1], "size") {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parcours-cdp/parcours/internal/identitymap"
+	"github.com/parcours-cdp/parcours/internal/quarantine"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/schemas"
 )
@@ -44,6 +45,8 @@ func newAuditRows() *auditRows {
 
 func (l *auditRows) tables() []*rows { return []*rows{l.rows} }
 func (l *auditRows) trusted() bool   { return true }
+
+func (l *auditRows) event() (quarantine.Event, bool) { return quarantine.Event{}, false }
 
 // load adds a row for each record; the topic has no records without a value, and one that came would say nothing.
 func (l *auditRows) load(_ context.Context, records []*stream.Record, _ *rows, reject func(*stream.Record, fault)) error {

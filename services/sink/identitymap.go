@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parcours-cdp/parcours/internal/identitymap"
+	"github.com/parcours-cdp/parcours/internal/quarantine"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/schemas"
 )
@@ -45,6 +46,8 @@ func (l *mapRows) columns(table string) *rows {
 // tables has the history first: whoever finds a row in the map finds it in the history too.
 func (l *mapRows) tables() []*rows { return []*rows{l.changes, l.latest} }
 func (l *mapRows) trusted() bool   { return true }
+
+func (l *mapRows) event() (quarantine.Event, bool) { return quarantine.Event{}, false }
 
 // load adds a row for each record. A record without a value is the log's own cleaning: the row stays, as its versions do.
 func (l *mapRows) load(_ context.Context, records []*stream.Record, _ *rows, reject func(*stream.Record, fault)) error {

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/google/uuid"
+	"github.com/parcours-cdp/parcours/internal/quarantine"
 	"github.com/parcours-cdp/parcours/internal/registry"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/schemas"
@@ -60,6 +61,8 @@ func newRejections(reg *registry.Registry) *rejections {
 
 func (l *rejections) tables() []*rows { return []*rows{l.rows} }
 func (l *rejections) trusted() bool   { return true }
+
+func (l *rejections) event() (quarantine.Event, bool) { return quarantine.Event{}, false }
 
 func (l *rejections) load(ctx context.Context, records []*stream.Record, _ *rows, _ func(*stream.Record, fault)) error {
 	for _, record := range records {

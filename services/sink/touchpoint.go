@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/google/uuid"
+	"github.com/parcours-cdp/parcours/internal/quarantine"
 	"github.com/parcours-cdp/parcours/internal/registry"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/schemas"
@@ -49,6 +50,7 @@ type touchpoints struct {
 
 	decoder   *schemas.Decoder // of decoderID
 	decoderID int32
+	decoded   bool                   // the record in hand could be read
 	foreign   []schemas.ForeignField // of decoderID
 	unknowns  *unknowns
 	t         touchpoint
@@ -67,6 +69,10 @@ func newTouchpoints(reg *registry.Registry, currency string, u *unknowns) *touch
 
 func (l *touchpoints) tables() []*rows { return []*rows{l.events, l.contacts, l.traits.rows} }
 func (l *touchpoints) trusted() bool   { return false }
+
+func (l *touchpoints) event() (quarantine.Event, bool) {
+	return quarantine.EventOf(&l.t.Touchpoint), l.decoded
+}
 
 // load decodes each record once and adds the rows that it makes.
 func (l *touchpoints) load(ctx context.Context, records []*stream.Record, only *rows, reject func(*stream.Record, fault)) error {
@@ -94,6 +100,7 @@ func (l *touchpoints) load(ctx context.Context, records []*stream.Record, only *
 
 // read makes the record the touchpoint in hand. It fails only when the registry cannot be asked.
 func (l *touchpoints) read(ctx context.Context, record *stream.Record) (*fault, error) {
+	l.decoded = false
 	id, body, err := schemas.SplitHeader(record.Value)
 	if err != nil {
 		return undecodable(err), nil
@@ -115,6 +122,7 @@ func (l *touchpoints) read(ctx context.Context, record *stream.Record) (*fault, 
 		l.t.EnrichedTouchpoint = schemas.EnrichedTouchpoint{}
 		return undecodable(err), nil
 	}
+	l.decoded = true
 	if err := l.unknowns.read(l.decoder, l.foreign, body, &l.t.kept); err != nil {
 		return undecodable(err), nil
 	}
@@ -191,8 +199,7 @@ func (t *touchpoint) outOfRange() string {
 func (t *touchpoint) complete(currency string) {
 	t.network = network(t.Context.IP)
 	t.currency = t.Commerce.Value.Currency
-	// A refund that names no currency is in its order's, which orders knows.
-	if t.Commerce.Valid && t.currency == "" && t.Name != "Order Refunded" && t.Name != "Refunded Order" {
+	if t.Commerce.Valid && t.currency == "" {
 		t.currency = currency
 	}
 	t.properties = document(withUnknown(t.Properties, t.kept.general))
