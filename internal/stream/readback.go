@@ -8,6 +8,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// readBackPatience is how long nothing may come before the extent of the log is looked at again.
+const readBackPatience = time.Second
+
 // ReadBack reads the records of a partition at offsets in [from, to), without a group, and returns when there are no
 // more below to. What retention has deleted is left out. The records are handle's until it returns.
 func (c *Client) ReadBack(ctx context.Context, topic string, partition int32, from, to int64, handle func(ctx context.Context, records []*Record) error) error {
@@ -35,8 +38,10 @@ func (c *Client) ReadBack(ctx context.Context, topic string, partition int32, fr
 	defer client.Close()
 	var records []*Record
 	for from < to {
-		fetches := client.PollFetches(ctx)
-		if err := ctx.Err(); err != nil {
+		poll, cancel := context.WithTimeout(ctx, readBackPatience)
+		fetches := client.PollFetches(poll)
+		cancel()
+		if ctx.Err() != nil {
 			return fmt.Errorf("read back %s/%d: %w", topic, partition, context.Cause(ctx))
 		}
 		if fetches.IsClientClosed() {
@@ -52,11 +57,16 @@ func (c *Client) ReadBack(ctx context.Context, topic string, partition int32, fr
 			}
 			from = max(from, record.Offset+1)
 		})
-		if len(records) == 0 {
-			continue
-		}
-		if err := handle(ctx, records); err != nil {
-			return fmt.Errorf("read back %s/%d: %w", topic, partition, err)
+		if len(records) > 0 {
+			if err := handle(ctx, records); err != nil {
+				return fmt.Errorf("read back %s/%d: %w", topic, partition, err)
+			}
+		} else if poll.Err() != nil {
+			// Nothing came. What was still to be read may have been deleted meanwhile.
+			if extent, err = c.Extent(ctx, topic, partition); err != nil {
+				return fmt.Errorf("read back: %w", err)
+			}
+			from, to = max(from, extent.Start), min(to, extent.End)
 		}
 	}
 	return nil
