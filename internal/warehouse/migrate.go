@@ -82,8 +82,9 @@ type Retention struct {
 
 var intervalMonths = regexp.MustCompile(`toIntervalMonth\((\d+)\)`)
 
-// Retain gives tables their time to live. A table that has it already is left alone; otherwise rows past it go with
-// the next merges.
+// Retain gives tables their time to live. A table that has it already is left alone. Otherwise ClickHouse
+// writes it into the parts that are there in the background: a merge alone would let old rows live as long as the time
+// that was written with them.
 func (w *Warehouse) Retain(ctx context.Context, retentions ...Retention) error {
 	for _, r := range retentions {
 		var engine string
@@ -93,7 +94,7 @@ func (w *Warehouse) Retain(ctx context.Context, retentions ...Retention) error {
 		if found := intervalMonths.FindStringSubmatch(engine); found != nil && found[1] == fmt.Sprint(r.Months) {
 			continue
 		}
-		statement := fmt.Sprintf("ALTER TABLE %s.%s MODIFY TTL toDateTime(%s) + INTERVAL %d MONTH SETTINGS materialize_ttl_after_modify = 0", Database, r.Table, r.Column, r.Months)
+		statement := fmt.Sprintf("ALTER TABLE %s.%s MODIFY TTL toDateTime(%s) + INTERVAL %d MONTH SETTINGS materialize_ttl_after_modify = 1, mutations_sync = 0", Database, r.Table, r.Column, r.Months)
 		if err := w.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("set retention of %s to %d months: %w", r.Table, r.Months, err)
 		}

@@ -33,9 +33,14 @@ type Config struct {
 	EventMonths    int `koanf:"event_months"`
 	RejectedMonths int `koanf:"rejected_months"`
 	AuditMonths    int `koanf:"audit_months"`
+	// SightingMonths is how long it is known of an identifier where it was seen, after it was seen last.
+	SightingMonths int `koanf:"sighting_months"`
+	// ContactMonths and TraitMonths are how long clear contact values and traits are kept after they were last stated.
+	ContactMonths int `koanf:"contact_months"`
+	TraitMonths   int `koanf:"trait_months"`
 }
 
-// DefaultConfig suits a machine of two cores, and the French supervisor's 25 months.
+// DefaultConfig suits a machine of two cores, and the French supervisor's 25 months, and three years after the last contact.
 func DefaultConfig() Config {
 	return Config{
 		ClickHouse:      warehouse.DefaultConfig(),
@@ -49,7 +54,17 @@ func DefaultConfig() Config {
 		EventMonths:     25,
 		RejectedMonths:  3,
 		AuditMonths:     25,
+		SightingMonths:  25,
+		ContactMonths:   36,
+		TraitMonths:     36,
 	}
+}
+
+// bounded is a number of the configuration.
+type bounded struct {
+	name       string
+	value      int
+	least, max int
 }
 
 // longestWindow leaves two days of lag within the seven that the topics are kept.
@@ -60,19 +75,12 @@ func (c Config) Validate() error {
 	if err := c.ClickHouse.Validate(); err != nil {
 		return fmt.Errorf("sink.%w", err)
 	}
-	for _, field := range []struct {
-		name       string
-		value      int
-		least, max int
-	}{
+	for _, field := range append([]bounded{
 		{"batch_records", c.BatchRecords, 1, 1_000_000},
 		{"batch_bytes", c.BatchBytes, 1 << 10, 1 << 30},
 		{"buffer_bytes", c.BufferBytes, 1 << 16, 1 << 32},
 		{"inserts", c.Inserts, 1, 64},
-		{"event_months", c.EventMonths, 1, 1200},
-		{"rejected_months", c.RejectedMonths, 1, 1200},
-		{"audit_months", c.AuditMonths, 1, 1200},
-	} {
+	}, c.months()...) {
 		if field.value < field.least || field.value > field.max {
 			return fmt.Errorf("sink.%s is %d: give %d to %d", field.name, field.value, field.least, field.max)
 		}

@@ -164,7 +164,10 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	if err := s.awaitClickHouse(ctx); err != nil {
 		return err
 	}
-	if err := warehouse.Migrate(ctx, s.cfg.ClickHouse, Migrations(), s.log); err != nil {
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	if err := s.access(ctx); err != nil {
 		return err
 	}
 	memory, err := s.warehouse.RequireSettings(ctx, "events", "contacts", "traits", "rejected_events", "identity_map", "identity_changes", "identity_audit", "identifier_sightings")
@@ -180,12 +183,7 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	if err := applyPriorities(ctx, s.warehouse, p.Workspace.Name, s.cfg.SourcePriorities); err != nil {
 		return err
 	}
-	err = s.warehouse.Retain(ctx,
-		warehouse.Retention{Table: "events", Column: "received_at", Months: s.cfg.EventMonths},
-		warehouse.Retention{Table: "rejected_events", Column: "rejected_at", Months: s.cfg.RejectedMonths},
-		warehouse.Retention{Table: "identity_audit", Column: "at", Months: s.cfg.AuditMonths},
-	)
-	if err != nil {
+	if err := s.warehouse.Retain(ctx, s.cfg.retentions()...); err != nil {
 		return err
 	}
 	// A dictionary that was loaded by an earlier life of the sink may be behind.
