@@ -229,11 +229,11 @@ func (s *sharing) restart(topic string, partition int32, offset int64) {
 func (s *sharing) crowded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.victims(time.Now())) > 0
+	return len(s.victims()) > 0
 }
 
 // victims are those to give memory back. s.mu is held.
-func (s *sharing) victims(now time.Time) (victims []*share) {
+func (s *sharing) victims() (victims []*share) {
 	var (
 		resting, partial []*share
 		rests            int64
@@ -268,7 +268,7 @@ func (s *sharing) victims(now time.Time) (victims []*share) {
 // shed lets go of what victims hold; it is fetched again.
 func (s *sharing) shed() {
 	s.mu.Lock()
-	victims := s.victims(time.Now())
+	victims := s.victims()
 	var best *share
 	for _, own := range victims {
 		if !own.rests && (best == nil || own.bytes > best.bytes) {
@@ -298,5 +298,5 @@ func (s *sharing) shed() {
 			}
 		}
 	}
-	s.c.log.Info("partitions gave memory back", zap.String("group", s.conf.Group), zap.Int("partitions", len(victims)))
+	s.c.log.Debug("partitions gave memory back", zap.String("group", s.conf.Group), zap.Int("partitions", len(victims)))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -201,7 +202,15 @@ func TestRangesInHandAtAStop(t *testing.T) {
 }
 
 // A log that ends before the group's position does not end the group, and nothing is planned beyond its end.
+// Kafka finds out by the leader epoch that was committed; without one the log is read from its start again.
 func TestRangesGoOnAfterALoss(t *testing.T) {
+	for _, epoch := range []int32{0, -1} {
+		t.Run(fmt.Sprint("epoch ", epoch), func(t *testing.T) { goesOnAfterALoss(t, epoch) })
+	}
+}
+
+func goesOnAfterALoss(t *testing.T, epoch int32) {
+	t.Helper()
 	brokers := streamtest.Broker(t)
 	single(t, brokers, 30)
 	raw, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
@@ -210,7 +219,7 @@ func TestRangesGoOnAfterALoss(t *testing.T) {
 	}
 	defer raw.Close()
 	var beyond kadm.Offsets
-	beyond.Add(kadm.Offset{Topic: stream.Touchpoints, At: 1000, LeaderEpoch: 0, Metadata: "to=1010 at=1"})
+	beyond.Add(kadm.Offset{Topic: stream.Touchpoints, At: 1000, LeaderEpoch: epoch, Metadata: "to=1010 at=1"})
 	if _, err := kadm.NewClient(raw).CommitOffsets(deadline(t), "lossy", beyond); err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func (c *Client) membership(ctx context.Context, consumer RangeConsumer, handler
 	for range consumer.Parallel {
 		workers.Go(s.serve)
 	}
-	workers.Go(func() error {
+	workers.Go(func() error { //nolint:contextcheck // it ends with the session, which sharing carries
 		err := s.poll()
 		end(err)
 		return err
