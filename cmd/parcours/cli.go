@@ -18,9 +18,10 @@ import (
 
 // Exit codes, as documented in docs/reference/command-line.md.
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitDifferences = 3
 )
 
 // streams are where a command reads and writes.
@@ -58,14 +59,15 @@ type cli struct {
 	Collector collectorCommand `cmd:"" help:"Run the collector alone."`
 	Identity  identityCommands `cmd:"" help:"Run the identity service alone, or ask a running one who is which customer, and rule."`
 	Enricher  enricherCommand  `cmd:"" help:"Run the enricher alone."`
-	Sink      sinkCommand      `cmd:"" help:"Run the sink alone."`
+	Sink      sinkCommands     `cmd:"" help:"Run the sink alone, or compare Kafka with ClickHouse."`
 
 	Squash   squashCommand    `cmd:"" help:"Write the customers of now into closed months of ClickHouse, so that the identity map can forget."`
 	Simulate simulate.Command `cmd:"" help:"Send the events of a seeded population of shoppers."`
 	Events   struct {
 		Tail tailCommand `cmd:"" help:"Print events as they pass."`
 	} `cmd:"" help:"Look at events."`
-	Schema struct {
+	Rejected rejectedCommands `cmd:"" help:"Look at what was rejected, and send it again."`
+	Schema   struct {
 		Check    schemaCheckCommand    `cmd:"" help:"Check that schemas are compatible with what is registered, or with older files."`
 		Register schemaRegisterCommand `cmd:"" help:"Register the schemas of this version."`
 	} `cmd:"" help:"Check and register Avro schemas."`
@@ -113,7 +115,12 @@ func run(ctx context.Context, args []string, std streams) int {
 	case err == nil, errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitOK
 	case errors.Is(err, errReported):
+		if err.Error() != errReported.Error() {
+			fmt.Fprintln(std.err, "parcours:", err) // something went wrong besides
+		}
 		return exitError
+	case errors.Is(err, errDifferences):
+		return exitDifferences
 	default:
 		fmt.Fprintln(std.err, "parcours:", err)
 		return exitError

@@ -92,6 +92,8 @@ type PartitionReport struct {
 	Missing int64 `json:"missing"`
 	Double  int64 `json:"double"`
 	Foreign int64 `json:"foreign"`
+	// Waiting are records that are not committed, which are on their way.
+	Waiting int64 `json:"waiting"`
 	// Beyond are rows whose records Kafka no longer has, so that nobody can compare them.
 	Beyond   int64     `json:"beyond_the_log"`
 	Findings []Finding `json:"findings"`
@@ -253,6 +255,7 @@ func (c *comparison) partition(ctx context.Context, partition int32, end int64) 
 		return nil, err
 	}
 	report.To = min(max(c.committed[partition], extent.Start), end)
+	report.Waiting = end - report.To
 	reach, err := c.reach(ctx, partition, extent, end)
 	if err != nil {
 		return nil, err

@@ -199,7 +199,7 @@ func (r *Replay) prepare(ctx context.Context, item *replayItem) error {
 func (r *Replay) prepareRecord(ctx context.Context, item *replayItem, cannot func(string) error) error {
 	switch {
 	case r.Edit.given:
-		return cannot("its payload is Avro, which --set and --patch do not change: without them it is sent as it was")
+		return cannot("its payload is Avro, which --put and --patch do not change: without them it is sent as it was")
 	case !slices.Contains(replayable, item.OriginTopic):
 		return cannot("it came from topic " + item.OriginTopic + ", which is written by its own service only")
 	}

@@ -54,7 +54,7 @@ func ParseEdit(sets []string, patch []byte) (Edit, error) {
 	for _, text := range sets {
 		path, rest, err := parsePath(text)
 		if err != nil {
-			return edit, fmt.Errorf("set %q: %w", text, err)
+			return edit, fmt.Errorf("put %q: %w", text, err)
 		}
 		value, err := decodeJSON([]byte(rest))
 		if err != nil {
@@ -124,7 +124,7 @@ func (e Edit) apply(event any) (any, error) {
 	for _, s := range e.sets {
 		changed, err := set(event, s.path, s.value)
 		if err != nil {
-			return nil, fmt.Errorf("set %s: %w", s.text, err)
+			return nil, fmt.Errorf("put %s: %w", s.text, err)
 		}
 		event = changed
 	}

@@ -80,7 +80,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		t.Helper()
 		_, err := edited(t, `{"properties":{"total":1,"list":[1]}}`, "", set)
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), strings.SplitN(set, "=", 2)[0]) {
-			t.Errorf("--set %s: %v, want %q and the path", set, err, says)
+			t.Errorf("--put %s: %v, want %q and the path", set, err, says)
 		}
 	}
 	f("userId", "no =")
