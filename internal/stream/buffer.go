@@ -245,7 +245,7 @@ func (s *sharing) victims() (victims []*share) {
 		case own.busy:
 			ready = true
 		case own.rests:
-			if size := own.bytes + own.handBytes; size > 0 && own.step != settle {
+			if size := own.bytes + own.handBytes; size > 0 && own.step != settle && own.position >= 0 {
 				resting, rests = append(resting, own), rests+size
 			}
 			continue

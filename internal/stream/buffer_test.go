@@ -90,7 +90,7 @@ func TestFailingPartitionsDoNotHoldTheOthers(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(deadline(t))
 	conf := ranged("failing")
-	conf.BufferBytes, conf.MaxRecords, conf.RetryWait = 4000, 60, 20*time.Millisecond
+	conf.BufferBytes, conf.MaxRecords, conf.RetryWait = 4000, 200, 20*time.Millisecond
 	var healed atomic.Bool
 	all := &receiver{deliver: func(_ context.Context, d stream.Delivery) error {
 		if d.Partition != 0 && !healed.Load() {

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 
@@ -199,15 +202,16 @@ func TestAZombieCommitsNothing(t *testing.T) {
 	// It learns of it by its heartbeat, or is told to join again and does so under a new name.
 	f := func(name string, rejoins bool) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cluster := streamtest.Cluster(t)
 			brokers := cluster.ListenAddrs()
 			single(t, brokers, 40)
 			ctx, stop := context.WithCancel(deadline(t))
 			defer stop()
 			zombie, other := member(t, brokers, "zombie"), member(t, brokers, "other")
-			entered, release := make(chan struct{}), make(chan struct{})
-			var once sync.Once
-			slow := &receiver{deliver: func(_ context.Context, d stream.Delivery) error {
+			entered, release, released := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			var once, onceReleased sync.Once
+			slow := &receiver{release: func(int32) { onceReleased.Do(func() { close(released) }) }, deliver: func(_ context.Context, d stream.Delivery) error {
 				once.Do(func() {
 					close(entered)
 					<-release // deaf to its context, as one in a system call is
@@ -239,8 +243,15 @@ func TestAZombieCommitsNothing(t *testing.T) {
 			if d := fast.attempts[0]; d.First() != 0 || d.Last() != 9 || !d.Replayed {
 				t.Errorf("the other begins with %d-%d (replayed %t), want the zombie's plan 0-9", d.First(), d.Last(), d.Replayed)
 			}
-			stopOther()
+			if rejoins {
+				eventually(t, "the zombie is in the group under another name", func() bool { return joined(t, brokers, "zombies", "zombie") })
+			}
 			close(release)
+			<-released
+			if plan := position(t, other, "zombies"); plan.Position != 40 || plan.Open() {
+				t.Errorf("the zombie has committed %+v over the other's 40", plan)
+			}
+			stopOther()
 			produce(t, member(t, brokers, "producer"), 40) // more keys, one partition
 			eventually(t, "the zombie is back and goes on", func() bool { return position(t, other, "zombies").Position == 80 })
 			stop()
@@ -254,6 +265,21 @@ func TestAZombieCommitsNothing(t *testing.T) {
 	}
 	f("by heartbeat", false)
 	f("by joining", true)
+}
+
+// joined is whether a client is a member of a group, and no rebalance under way.
+func joined(t *testing.T, brokers []string, group, name string) bool {
+	t.Helper()
+	raw, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	described, err := kadm.NewClient(raw).DescribeGroups(deadline(t), group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return described[group].State == "Stable" && slices.ContainsFunc(described[group].Members, func(m kadm.DescribedGroupMember) bool { return m.ClientID == name })
 }
 
 // forceRejoin tells the next heartbeat that there is a rebalance: the member joins under its old name.

@@ -94,7 +94,7 @@ func (c *Client) planIn(topic string, partition int32, offset kadm.OffsetRespons
 // errNotMember refuses a commit before it is sent.
 var errNotMember = errors.New("the group took this consumer in anew since the partition was assigned")
 
-// commitPlan commits one offset with its metadata. The broker looks at the member and its generation, and not at who
+// commit commits one offset with its metadata. The broker looks at the member and its generation, and not at who
 // owns the partition; so a commit is sent only for the member to which the partition was assigned. Not that of the
 // moment: franz-go can join anew under another name without a word, and others may have owned the partition meanwhile.
 func (s *share) commit(ctx context.Context, client *kgo.Client, offset int64, metadata string) error {
