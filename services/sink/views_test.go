@@ -261,6 +261,7 @@ func TestViewsKeepTheirTypes(t *testing.T) {
 	for _, view := range []string{
 		"customer_events", "customer_traits", "customer_contacts", "identifiers", "id_graph_updates", "order_events", "orders", "order_items", "golden_contacts", "contact_facts",
 		"contact_choices", "customers", "purchases", "sessions", "customer_rfm", "channel_mix", "abandoned_carts", "retention_cohorts",
+		"refreshes", "campaign_performance", "first_last_touch", "store_web_overlap", "basket_pairs", "outliers", "feedback_scores", "data_quality", "pipeline_health",
 	} {
 		declared := r.rows("SELECT name, type FROM system.columns WHERE %s != '' AND database = 'parcours' AND table = '" + view + "' ORDER BY position")
 		described, err := r.db.Query(t.Context(), "DESCRIBE (SELECT * FROM parcours."+view+")")

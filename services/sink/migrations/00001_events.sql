@@ -158,7 +158,8 @@ CREATE TABLE IF NOT EXISTS parcours.events
     INDEX by_anchor anchor TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_order order_id TYPE bloom_filter(0.01) GRANULARITY 4,
-    INDEX by_offset _offset TYPE minmax GRANULARITY 1
+    INDEX by_offset _offset TYPE minmax GRANULARITY 1,
+    INDEX by_receipt received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)
