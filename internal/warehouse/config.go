@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -21,6 +22,10 @@ type Config struct {
 	Addresses []string `koanf:"addresses"`
 	// Protocol is http (port 8123, 8443 with TLS) or native (9000, 9440 with TLS).
 	Protocol string `koanf:"protocol"`
+	// Cluster is the name of a cluster, whose servers keep replicated tables; empty for one server.
+	Cluster string `koanf:"cluster"`
+	// ReplicaPath is where Keeper has a table of a cluster: with the macro {shard}, and <table> in the place of its name.
+	ReplicaPath string `koanf:"replica_path"`
 	// Username and Password of an account that may create, read and write the database parcours.
 	Username string `koanf:"username"`
 	Password string `koanf:"password" secret:"true"`
@@ -41,6 +46,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Addresses:   []string{"127.0.0.1:8123"},
+		ReplicaPath: "/clickhouse/tables/{shard}/parcours/<table>",
 		Username:    "default",
 		Protocol:    "http",
 		Compression: "none",
@@ -54,6 +60,12 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	if len(c.Addresses) == 0 {
 		return errors.New("clickhouse.addresses is empty: give at least one host:port")
+	}
+	if strings.ContainsAny(c.Cluster, `'\`) {
+		return fmt.Errorf("clickhouse.cluster is %q: give a name without quotes", c.Cluster)
+	}
+	if c.Cluster != "" && (!strings.Contains(c.ReplicaPath, "{shard}") || !strings.Contains(c.ReplicaPath, "<table>") || strings.ContainsAny(c.ReplicaPath, `'\`)) {
+		return fmt.Errorf("clickhouse.replica_path is %q: give a path without quotes that has {shard} and <table> in it, so that each table of each shard has its own", c.ReplicaPath)
 	}
 	if _, err := c.protocol(); err != nil {
 		return err
@@ -100,6 +112,13 @@ func (c Config) compression() (*clickhouse.Compression, error) {
 	return nil, fmt.Errorf("clickhouse.compression is %q: use none, lz4, zstd, or over http gzip", c.Compression)
 }
 
+// clusterSession is what queries need that reach several shards: an insert is answered when the shard has it, and a
+// subquery sees all shards.
+var clusterSession = clickhouse.Settings{
+	"distributed_foreground_insert": 1,
+	"distributed_product_mode":      "global",
+}
+
 // options are the driver's, for a session in the given database.
 func (c Config) options(database string) (*clickhouse.Options, error) {
 	if err := c.Validate(); err != nil {
@@ -125,6 +144,9 @@ func (c Config) options(database string) (*clickhouse.Options, error) {
 		MaxOpenConns:    c.Connections,
 		MaxIdleConns:    c.Connections,
 		ConnMaxLifetime: time.Hour,
+	}
+	if c.Cluster != "" {
+		opts.Settings = clusterSession
 	}
 	if !c.TLS {
 		return opts, nil

@@ -112,7 +112,7 @@ func (w *Warehouse) alone(ctx context.Context, holder string) (bool, error) {
 	query := `SELECT count() FROM
 	(
 	    SELECT holder, max(at) AS last, argMax(released, (at, released)) AS gone
-	    FROM ` + Database + `.migration_locks GROUP BY holder
+	    FROM ` + w.everywhere("migration_locks") + ` GROUP BY holder
 	)
 	WHERE holder != ? AND NOT gone AND last > now64(3) - toIntervalSecond(?)`
 	if err := w.ScanRow(ctx, []any{&others}, query, holder, int(claimLife.Seconds())); err != nil {

@@ -25,8 +25,27 @@ func Migrate(ctx context.Context, cfg Config, migrations fs.FS, log *zap.Logger)
 	if err := createDatabase(ctx, cfg); err != nil {
 		return err
 	}
-	return w.withLock(ctx, log, func(ctx context.Context) error { return migrate(ctx, cfg, migrations, log) })
+	return w.withLock(ctx, log, func(ctx context.Context) error {
+		if cfg.Cluster != "" {
+			if err := w.Exec(ctx, createVersions); err != nil {
+				return err
+			}
+		}
+		return migrate(ctx, cfg, cfg.ClusterMigrations(migrations), log)
+	})
 }
+
+// createVersions makes the table of applied migrations as goose would, which knows no clusters.
+const createVersions = `CREATE TABLE IF NOT EXISTS ` + Database + `.goose_db_version
+(
+    version_id Int64,
+    is_applied UInt8,
+    date       Date DEFAULT now(),
+    tstamp     DateTime DEFAULT now()
+)
+ENGINE = MergeTree
+ORDER BY (version_id)
+COMMENT 'Migrations that were applied.'`
 
 // createDatabase runs outside of the database, which may not exist.
 func createDatabase(ctx context.Context, cfg Config) error {
@@ -38,7 +57,11 @@ func createDatabase(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("open clickhouse at %v: %w", cfg.Addresses, err)
 	}
-	err = conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+Database)
+	statement := "CREATE DATABASE IF NOT EXISTS " + Database
+	if cfg.Cluster != "" {
+		statement += cfg.cluster().on()
+	}
+	err = conn.Exec(ctx, statement)
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return fmt.Errorf("create database %s: %w", Database, err)
 	}
@@ -88,7 +111,7 @@ var intervalMonths = regexp.MustCompile(`toIntervalMonth\((\d+)\)`)
 func (w *Warehouse) Retain(ctx context.Context, retentions ...Retention) error {
 	for _, r := range retentions {
 		var engine string
-		if err := w.ScanRow(ctx, []any{&engine}, "SELECT engine_full FROM system.tables WHERE database = ? AND name = ?", Database, r.Table); err != nil {
+		if err := w.ScanRow(ctx, []any{&engine}, "SELECT engine_full FROM system.tables WHERE database = ? AND name = ?", Database, w.held(r.Table)); err != nil {
 			return fmt.Errorf("read retention of %s: %w", r.Table, err)
 		}
 		if found := intervalMonths.FindStringSubmatch(engine); found != nil && found[1] == fmt.Sprint(r.Months) {

@@ -91,6 +91,13 @@ func (w *Warehouse) RequireSettings(ctx context.Context, tables ...string) (Memo
 		return Memory{}, err
 	}
 	var shortest Memory
+	if w.cfg.Cluster != "" {
+		found, err := w.wrongCluster(ctx)
+		if err != nil {
+			return Memory{}, err
+		}
+		wrong = append(wrong, found...)
+	}
 	for i, table := range tables {
 		memory, found, err := w.wrongTable(ctx, table)
 		if err != nil {
@@ -183,6 +190,23 @@ func (w *Warehouse) sessionSettings(ctx context.Context, with clickhouse.Setting
 	return values, nil
 }
 
+// wrongCluster asks that an insert is sent to one replica of a shard, which tells the others: an insert that is sent to
+// each would succeed in part.
+func (w *Warehouse) wrongCluster(ctx context.Context) ([]*SettingError, error) {
+	var servers, alone uint64
+	query := "SELECT count(), countIf(NOT internal_replication) FROM system.clusters WHERE cluster = ?"
+	if err := w.ScanRow(ctx, []any{&servers, &alone}, query, w.cfg.Cluster); err != nil {
+		return nil, fmt.Errorf("read cluster %s: %w", w.cfg.Cluster, err)
+	}
+	switch {
+	case servers == 0:
+		return []*SettingError{{"cluster", w.cfg.Cluster, "unknown to the server", "defined", "define it in remote_servers, or set clickhouse.cluster to one of system.clusters"}}, nil
+	case alone > 0:
+		return []*SettingError{{"cluster " + w.cfg.Cluster, "internal_replication", "false", "true", "set internal_replication of each shard in remote_servers"}}, nil
+	}
+	return nil, nil
+}
+
 // The shortest memory that a table may have: the widest batches of a busy hour, and a weekend.
 const (
 	leastBlocks = 1000
@@ -192,12 +216,13 @@ const (
 // wrongTable compares what a table states with what inserts rest on.
 func (w *Warehouse) wrongTable(ctx context.Context, table string) (Memory, []*SettingError, error) {
 	var engine string
-	err := w.ScanRow(ctx, []any{&engine}, "SELECT engine_full FROM system.tables WHERE database = ? AND name = ?", Database, table)
+	err := w.ScanRow(ctx, []any{&engine}, "SELECT engine_full FROM system.tables WHERE database = ? AND name = ?", Database, w.held(table))
 	if err != nil {
 		return Memory{}, nil, fmt.Errorf("read settings of %s.%s: %w", Database, table, err)
 	}
 	stated := tableSettings(engine)
 	var wrong []*SettingError
+	held := Database + "." + w.held(table)
 	need := func(name string, least, want int) int {
 		found, err := strconv.Atoi(stated[name])
 		if err == nil && found >= least {
@@ -208,8 +233,8 @@ func (w *Warehouse) wrongTable(ctx context.Context, table string) (Memory, []*Se
 			said = "not stated"
 		}
 		wrong = append(wrong, &SettingError{
-			Database + "." + table, name, said, fmt.Sprintf("%d or more", least),
-			fmt.Sprintf("run ALTER TABLE %s.%s MODIFY SETTING %s = %d", Database, table, name, want),
+			held, name, said, fmt.Sprintf("%d or more", least),
+			fmt.Sprintf("run ALTER TABLE %s MODIFY SETTING %s = %d", held, name, want),
 		})
 		return 0
 	}

@@ -61,12 +61,35 @@ func (w *Warehouse) Ping(ctx context.Context) error {
 	return fmt.Errorf("ping clickhouse at %v: %w", w.cfg.Addresses, err)
 }
 
-// Exec runs a statement that answers no rows.
+// Exec runs a statement that answers no rows. On a cluster, one that defines or changes something does so on all servers.
 func (w *Warehouse) Exec(ctx context.Context, statement string, args ...any) error {
-	if err := w.conn.Exec(ctx, statement, args...); err != nil {
-		return fmt.Errorf("execute %s: %w", verb(statement), err)
+	statements, err := w.cfg.cluster().rewrite(statement)
+	if err != nil {
+		return err
+	}
+	for _, statement := range statements {
+		if err := w.conn.Exec(ctx, statement, args...); err != nil {
+			return fmt.Errorf("execute %s: %w", verb(statement), err)
+		}
 	}
 	return nil
+}
+
+// held is the table that holds the rows, on the server that is asked.
+func (w *Warehouse) held(table string) string {
+	if w.cfg.Cluster == "" {
+		return table
+	}
+	return table + localSuffix
+}
+
+// everywhere reads a table on all replicas of all shards, each with the rows that it has: a replica that lags behind hides
+// nothing, and one that does not answer fails the query. A row comes once from each replica that has it.
+func (w *Warehouse) everywhere(table string) string {
+	if w.cfg.Cluster == "" {
+		return Database + "." + table
+	}
+	return fmt.Sprintf("clusterAllReplicas('%s', %s, %s%s)", w.cfg.Cluster, Database, table, localSuffix)
 }
 
 // Select reads all rows into a slice of structs, whose fields are found by name or by the tag `ch`.
