@@ -128,6 +128,53 @@ func TestFailingPartitionsDoNotHoldTheOthers(t *testing.T) {
 	}
 }
 
+// Ranges that fail do not keep the whole buffer from a partition that comes later.
+func TestFailingPartitionsGiveMemoryBack(t *testing.T) {
+	brokers := streamtest.Broker(t)
+	client := streamtest.Client(t, brokers)
+	if err := client.EnsureTopics(deadline(t), stream.Evidence); err != nil {
+		t.Fatal(err)
+	}
+	write := func(partition int32, n int) {
+		records := make([]*stream.Record, n)
+		for i := range records {
+			records[i] = &stream.Record{Topic: stream.Evidence, Partition: partition, Value: make([]byte, 10)}
+		}
+		if err := client.Produce(deadline(t), records...); err != nil {
+			t.Error(err)
+		}
+	}
+	for partition := range int32(3) {
+		write(partition+1, 1000)
+	}
+	ctx, stop := context.WithCancel(deadline(t))
+	conf := ranged("memory")
+	conf.Topics, conf.BufferBytes, conf.MaxRecords, conf.MaxWait, conf.RetryWait = []string{stream.Evidence}, 4000, 5000, 10*time.Millisecond, time.Hour
+	var late atomic.Int32
+	all := &receiver{deliver: func(_ context.Context, d stream.Delivery) error {
+		if d.Partition == 0 {
+			return nil
+		}
+		if late.Add(1) == 3 {
+			write(0, 300)
+		}
+		return errors.New("refused")
+	}}
+	all.committed = func(r stream.Range) error {
+		if r.Last() == 299 {
+			stop()
+		}
+		return nil
+	}
+	if err := client.ConsumeRanges(ctx, conf, all); err != nil {
+		t.Fatal(err)
+	}
+	all.same(t)
+	if all.sum() != 300 {
+		t.Errorf("%d of 300 records of the partition that does not fail are committed", all.sum())
+	}
+}
+
 // Plans that were made with more memory than there is now are gathered one after the other.
 func TestPlansLargerThanTheBufferAreReplayed(t *testing.T) {
 	brokers := streamtest.Broker(t)

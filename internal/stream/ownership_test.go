@@ -211,7 +211,15 @@ func TestAZombieCommitsNothing(t *testing.T) {
 			zombie, other := member(t, brokers, "zombie"), member(t, brokers, "other")
 			entered, release, released := make(chan struct{}), make(chan struct{}), make(chan struct{})
 			var once, onceReleased sync.Once
-			slow := &receiver{release: func(int32) { onceReleased.Do(func() { close(released) }) }, deliver: func(_ context.Context, d stream.Delivery) error {
+			var inside atomic.Bool
+			slow := &receiver{release: func(int32) {
+				if inside.Load() {
+					t.Error("the partition is released while a worker delivers a range of it")
+				}
+				onceReleased.Do(func() { close(released) })
+			}, deliver: func(_ context.Context, d stream.Delivery) error {
+				inside.Store(true)
+				defer inside.Store(false)
 				once.Do(func() {
 					close(entered)
 					<-release // deaf to its context, as one in a system call is
