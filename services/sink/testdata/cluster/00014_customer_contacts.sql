@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.customer_contacts
++ CREATE OR REPLACE VIEW parcours.customer_contacts ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.orders
++ CREATE OR REPLACE VIEW parcours.orders ON CLUSTER 'analytics'

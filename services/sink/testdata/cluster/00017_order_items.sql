@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.order_items
++ CREATE OR REPLACE VIEW parcours.order_items ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.identifiers
++ CREATE OR REPLACE VIEW parcours.identifiers ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.golden_contacts
++ CREATE OR REPLACE VIEW parcours.golden_contacts ON CLUSTER 'analytics'

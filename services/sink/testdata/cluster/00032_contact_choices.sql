@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.contact_choices
++ CREATE OR REPLACE VIEW parcours.contact_choices ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.customers
++ CREATE OR REPLACE VIEW parcours.customers ON CLUSTER 'analytics'

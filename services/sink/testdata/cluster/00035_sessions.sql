@@ -1,0 +1,2 @@
+- CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.sessions
++ CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.sessions ON CLUSTER 'analytics'

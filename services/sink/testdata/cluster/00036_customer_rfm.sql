@@ -1,0 +1,2 @@
+- CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.customer_rfm
++ CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.customer_rfm ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.channel_mix
++ CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.channel_mix ON CLUSTER 'analytics'

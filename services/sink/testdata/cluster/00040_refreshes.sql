@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.refreshes
++ CREATE OR REPLACE VIEW parcours.refreshes ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.store_web_overlap
++ CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.store_web_overlap ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.basket_pairs
++ CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.basket_pairs ON CLUSTER 'analytics'

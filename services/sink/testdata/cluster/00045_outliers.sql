@@ -1,0 +1,2 @@
+- CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.outliers
++ CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.outliers ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.feedback_scores
++ CREATE OR REPLACE VIEW parcours.feedback_scores ON CLUSTER 'analytics'

@@ -1,0 +1,2 @@
+- CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.data_quality
++ CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.data_quality ON CLUSTER 'analytics'

@@ -1,0 +1,4 @@
+- ALTER TABLE parcours.contacts ADD COLUMN IF NOT EXISTS unknown JSON COMMENT 'Values of personal fields that the program did not know when the event came, or knew with another type, by path; an object without names when there are none.' AFTER title;
++ ALTER TABLE parcours.contacts_local ON CLUSTER 'analytics' ADD COLUMN IF NOT EXISTS unknown JSON COMMENT 'Values of personal fields that the program did not know when the event came, or knew with another type, by path; an object without names when there are none.' AFTER title;
++ ALTER TABLE parcours.contacts ON CLUSTER 'analytics' ADD COLUMN IF NOT EXISTS unknown JSON COMMENT 'Values of personal fields that the program did not know when the event came, or knew with another type, by path; an object without names when there are none.' AFTER title;
++

@@ -1,0 +1,2 @@
+- CREATE OR REPLACE VIEW parcours.contactable_contacts
++ CREATE OR REPLACE VIEW parcours.contactable_contacts ON CLUSTER 'analytics'
