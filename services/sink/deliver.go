@@ -76,6 +76,9 @@ func (l *lane) Deliver(ctx context.Context, d stream.Delivery) error {
 }
 
 func (l *lane) deliver(ctx context.Context, d stream.Delivery) error {
+	if err := l.after("planned", nil); err != nil {
+		return err
+	}
 	records, err := l.distinct(ctx, d.Range)
 	if err := l.after("deduplicated", err); err != nil || len(records) == 0 { // 1
 		return err
@@ -91,7 +94,7 @@ func (l *lane) deliver(ctx context.Context, d stream.Delivery) error {
 	}
 	for _, table := range loader.tables() {
 		i := insertion{lane: l, loader: loader, table: table, rejected: rejected}
-		if err := l.after("inserted", i.run(ctx, records, d)); err != nil { // 3
+		if err := l.after("inserted/"+table.block.Table(), i.run(ctx, records, d)); err != nil { // 3
 			return err
 		}
 	}
@@ -158,6 +161,9 @@ func (l *lane) rest(loader loader) {
 
 // Committed implements stream.RangeHandler: the index learns of a range that will not come again.
 func (l *lane) Committed(_ context.Context, r stream.Range) error {
+	if err := l.after("committed", nil); err != nil {
+		return err
+	}
 	if l.committed != nil {
 		l.committed()
 	}

@@ -40,7 +40,7 @@ func (i insertion) run(ctx context.Context, records []*stream.Record, d stream.D
 	}
 	for attempt := 0; ; attempt++ {
 		missing, err := i.missing(ctx, records)
-		if err := i.after("asked", err); err != nil || len(missing) == 0 {
+		if err := i.after("asked/"+i.table.block.Table(), err); err != nil || len(missing) == 0 {
 			return err
 		}
 		suffix := ""
