@@ -254,13 +254,13 @@ func (c rejectedReplayCommand) Run(ctx context.Context, g globals, std streams) 
 	}
 	if c.Dismiss {
 		if c.DryRun {
-			fmt.Fprintf(std.err, "%d rejections would be dismissed.\n", len(found))
+			fmt.Fprintf(std.err, "%d would be dismissed.\n", len(found))
 			return nil
 		}
 		if err := sink.SetReplayState(ctx, servers.db, sink.ReplayDismissed, filter.IDs...); err != nil {
 			return fmt.Errorf("rejected replay: %w", err)
 		}
-		fmt.Fprintf(std.err, "%d rejections are dismissed.\n", len(found))
+		fmt.Fprintf(std.err, "%d dismissed.\n", len(found))
 		return nil
 	}
 	var outcomes []sink.ReplayOutcome
