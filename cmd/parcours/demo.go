@@ -16,6 +16,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"github.com/parcours-cdp/parcours/services/sink"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
@@ -106,7 +107,11 @@ func (c demoCommand) show(ctx context.Context, cfg up.Config, a up.Addresses, g 
 	if err := drain(ctx, cfg, a); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.err, "All stored %s after the last event was sent.\n\n", time.Since(drained).Round(10*time.Millisecond))
+	stored := time.Since(drained)
+	if _, err := sink.RefreshViews(ctx, db); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.err, "All stored %s after the last event was sent.\n\n", stored.Round(10*time.Millisecond))
 	err = demo.Report(ctx, db, demo.Run{Config: simulation.Config(), Result: result, Truth: &truth}, std.out,
 		demo.Options{SQL: c.SQL, Output: g.Output})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 type sinkCommands struct {
 	Serve     sinkCommand      `cmd:"" default:"1" name:"run" help:"Run the sink alone; what parcours sink does without more words."`
 	Reconcile reconcileCommand `cmd:"" help:"Compare Kafka with ClickHouse, offset by offset, and name what is missing, double or foreign."`
+	Refresh   refreshCommand   `cmd:"" help:"Refresh now the views that refresh themselves at intervals, and wait until they are."`
 }
 
 // errDifferences ends a comparison that found some, which its output has named.
@@ -170,9 +171,9 @@ func tellReconciliation(reports []sink.PartitionReport) (verdict string, agree b
 		all.Waiting += p.Waiting
 	}
 	if agree = all.Differences() == 0; agree {
-		verdict = fmt.Sprintf("Kafka and ClickHouse agree: %d records are %d rows, %d repetitions that were dropped and %d in quarantine.", all.Records, all.Stored, all.Duplicates, all.Quarantined)
+		verdict = fmt.Sprintf("Kafka and ClickHouse agree: of %d records %d are rows, %d repeat an earlier one and %d are in quarantine.", all.Records, all.Stored, all.Duplicates, all.Quarantined)
 	} else {
-		verdict = fmt.Sprintf("Kafka and ClickHouse differ: of %d rows that should be there %d are missing, and of %d that are there %d are double and %d foreign.",
+		verdict = fmt.Sprintf("Kafka and ClickHouse differ: of %d rows that should be there %d are missing; of %d rows that are there %d are double and %d foreign.",
 			all.Stored-all.Double-all.Foreign+all.Missing, all.Missing, all.Stored, all.Double, all.Foreign)
 	}
 	var also []string
