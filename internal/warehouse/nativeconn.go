@@ -105,7 +105,7 @@ func (c *nativeConn) hello(opts nativeOptions) error {
 		return fmt.Errorf("read greeting: %w", err)
 	}
 	if c.version = min(c.version, server.Revision); !proto.FeatureSettingsSerializedAsStrings.In(c.version) {
-		return fmt.Errorf("the server speaks version %d of the protocol, which has no settings as text: use ClickHouse 24.8 or newer", server.Revision)
+		return fmt.Errorf("the server speaks version %d of the protocol, which has no settings as text: use ClickHouse 25.3 or newer", server.Revision)
 	}
 	if proto.FeatureAddendum.In(c.version) {
 		c.out.PutString("") // a quota key

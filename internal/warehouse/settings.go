@@ -135,7 +135,7 @@ func (w *Warehouse) wrongSession(ctx context.Context) ([]*SettingError, error) {
 		case has:
 			stated[s.name] = s.value
 		case s.since == "":
-			wrong = append(wrong, &SettingError{"session", s.name, "unknown to the server", s.value, "use ClickHouse 24.8 or newer"})
+			wrong = append(wrong, &SettingError{"session", s.name, "unknown to the server", s.value, "use ClickHouse 25.3 or newer"})
 		}
 	}
 	asked, err := w.sessionSettings(ctx, stated, names)
