@@ -28,6 +28,9 @@ type EngineConfig struct {
 	MaxBodyBytes int64 `json:"max_body_bytes,omitempty"`
 	// MemoryRatio is the part of the machine's memory that the engine may use.
 	MemoryRatio float64 `json:"memory_ratio,omitempty"`
+	// ConfigFile is a configuration of ClickHouse itself (config.xml), for accounts and their rights; empty takes the
+	// library's own, with one account that may do everything.
+	ConfigFile string `json:"config_file,omitempty"`
 	// StopTimeout is how long running queries may go on after the engine was told to stop.
 	StopTimeout time.Duration `json:"stop_timeout,omitempty"`
 	// Log receives the process's own messages; never query texts.

@@ -163,9 +163,7 @@ func (e *engine) close() {
 func (e *engine) serverArgs() []string {
 	cores := runtime.NumCPU()
 	merges := min(max(2, cores), 8)
-	return []string{
-		"parcours-engine",
-		"--path=" + e.cfg.DataDir,
+	return append(e.baseArgs(),
 		fmt.Sprintf("--max_server_memory_usage_to_ram_ratio=%.2f", e.cfg.MemoryRatio),
 		"--cache_size_to_ram_max_ratio=0.1",
 		"--mark_cache_size=67108864",
@@ -188,7 +186,16 @@ func (e *engine) serverArgs() []string {
 		"--max_thread_pool_free_size=16",
 		"--max_io_thread_pool_free_size=0",
 		"--memory_worker_period_ms=1000",
+	)
+}
+
+// baseArgs say which engine a connection is to.
+func (e *engine) baseArgs() []string {
+	args := []string{"parcours-engine", "--path=" + e.cfg.DataDir}
+	if e.cfg.ConfigFile != "" {
+		args = append(args, "--config-file="+e.cfg.ConfigFile)
 	}
+	return args
 }
 
 // queryArgs are the defaults of every connection, which a request's own settings override.
@@ -207,7 +214,7 @@ func (e *engine) queryArgs() []string {
 
 // connection opens a session with settings that the engine knows by name.
 func (e *engine) connection(settings []setting) (*connection, error) {
-	args := append([]string{"parcours-engine", "--path=" + e.cfg.DataDir}, e.queryArgs()...)
+	args := append(e.baseArgs(), e.queryArgs()...)
 	for _, s := range settings {
 		args = append(args, "--"+s.name+"="+s.value)
 	}

@@ -42,6 +42,7 @@ func (r *rows) text(name string, at *string)  { plain(r, name, warehouse.NewStri
 func (r *rows) documents(name string, at *string) {
 	plain(r, name, warehouse.NewDocuments(), at)
 }
+
 func (r *rows) uuids(name string, at *uuid.UUID) {
 	plain(r, name, warehouse.NewUUIDs(), at)
 }

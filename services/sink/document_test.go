@@ -34,8 +34,10 @@ func TestDocument(t *testing.T) {
 	same(`{"t":"a \"quoted.name\": 1e999 12345678901234567890","u":"x"}`)
 
 	// No JSON, or no object: for ClickHouse to refuse.
-	for _, in := range []string{`{"a.b":1,"a":{"b":2}`, `[1e999]`, `{"a.b":01,"a":{"b":1}}`, `{"a.b":1,"a":{"b":2}} x`, `{"a.b":nul,"a":{"b":1}}`, `1e999`, `{"n":1e999,}`,
-		`{"n":1e999,"d":` + strings.Repeat("[", 1100) + strings.Repeat("]", 1100) + `}`} {
+	for _, in := range []string{
+		`{"a.b":1,"a":{"b":2}`, `[1e999]`, `{"a.b":01,"a":{"b":1}}`, `{"a.b":1,"a":{"b":2}} x`, `{"a.b":nul,"a":{"b":1}}`, `1e999`, `{"n":1e999,}`,
+		`{"n":1e999,"d":` + strings.Repeat("[", 1100) + strings.Repeat("]", 1100) + `}`,
+	} {
 		same(in)
 	}
 }

@@ -48,7 +48,10 @@ GRANT
     SELECT ON parcours.outliers,
     SELECT ON parcours.pipeline_health,
     SELECT ON parcours.purchases,
+    SELECT ON parcours.refreshes,
     SELECT ON parcours.retention_cohorts,
     SELECT ON parcours.sessions,
-    SELECT ON parcours.store_web_overlap
+    SELECT ON parcours.store_web_overlap,
+    -- What refreshes is made of, beside system tables that everybody may read.
+    SELECT ON system.view_refreshes
 TO analyst WITH REPLACE OPTION;

@@ -24,9 +24,17 @@ GRANT
     CREATE DICTIONARY ON parcours.identity_changes_dict,
     DROP DICTIONARY ON parcours.identity_map_dict,
     DROP DICTIONARY ON parcours.identity_changes_dict,
+    -- ClickHouse replaces one by way of a table of another name, and wants the rights of a table for it.
+    CREATE TABLE ON parcours.identity_map_dict,
+    CREATE TABLE ON parcours.identity_changes_dict,
+    INSERT ON parcours.identity_map_dict,
+    INSERT ON parcours.identity_changes_dict,
+    SELECT ON parcours._tmp_replace_*,
+    DROP TABLE ON parcours._tmp_replace_*,
+    DROP DICTIONARY ON parcours._tmp_replace_*,
     SYSTEM RELOAD DICTIONARY ON *.*,
     -- Squash moves the customer that rows name, and takes rows out of the map.
-    SELECT(workspace, anchor, customer_id, iv) ON parcours.events,
+    SELECT(_partition_id, workspace, anchor, customer_id, iv) ON parcours.events,
     SELECT(workspace, anchor, customer_id, iv) ON parcours.contacts,
     SELECT(workspace, anchor, customer_id, iv) ON parcours.traits,
     ALTER UPDATE(customer_id, iv) ON parcours.events,

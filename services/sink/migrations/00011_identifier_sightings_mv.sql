@@ -1,8 +1,9 @@
--- Feeds identifier_sightings from inserts into events.
+-- Feeds identifier_sightings from inserts into events, with the rights of the user who runs the migrations: who inserts needs none to read.
 
 -- +goose NO TRANSACTION
 -- +goose Up
 CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.identifier_sightings_mv TO parcours.identifier_sightings
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     e.workspace AS workspace,
     one.1 AS node,
