@@ -199,7 +199,8 @@ func (t *touchpoint) outOfRange() string {
 func (t *touchpoint) complete(currency string) {
 	t.network = network(t.Context.IP)
 	t.currency = t.Commerce.Value.Currency
-	if t.Commerce.Valid && t.currency == "" {
+	// A refund that names no currency is in its order's, which orders knows.
+	if t.Commerce.Valid && t.currency == "" && t.Name != "Order Refunded" && t.Name != "Refunded Order" {
 		t.currency = currency
 	}
 	t.properties = document(withUnknown(t.Properties, t.kept.general))

@@ -161,7 +161,9 @@ CREATE OR REPLACE VIEW parcours.customer_events
 )
 AS WITH
     dictGetOrDefault('parcours.identity_map_dict', ('canonical', 'version', 'shared'), (e.workspace, e.anchor), (e.customer_id, toUInt64(0), false)) AS known,
-    ifNull(arrayFirstOrNull(n -> NOT dictGetOrDefault('parcours.identity_map_dict', 'shared', (e.workspace, n), false), e.stand_ins), e.anchor) AS stand_in
+    ifNull(arrayFirstOrNull(n -> NOT dictGetOrDefault('parcours.identity_map_dict', 'shared', (e.workspace, n), false), e.stand_ins), e.anchor) AS stand_in,
+    -- The default is a constant: a cache dictionary that misses some keys of a block answers a default column of other rows.
+    dictGetOrDefault('parcours.identity_changes_dict', 'canonical', (e.workspace, stand_in), toUUID('00000000-0000-0000-0000-000000000000')) AS moved
 SELECT
     e.workspace AS workspace,
     e.event_id AS event_id,
@@ -176,7 +178,7 @@ SELECT
     e.received_at AS received_at,
     e.anchor AS anchor,
     e.anchor_type AS anchor_type,
-    multiIf(known.3, dictGetOrDefault('parcours.identity_changes_dict', 'canonical', (e.workspace, stand_in), stand_in), known.2 > e.iv, known.1, e.customer_id) AS customer_id,
+    multiIf(known.3 AND moved != toUUID('00000000-0000-0000-0000-000000000000'), moved, known.3, stand_in, known.2 > e.iv, known.1, e.customer_id) AS customer_id,
     known.3 AND stand_in = e.anchor AS shared,
     e.customer_id AS customer_id_at_iv,
     e.iv AS iv,

@@ -11,7 +11,7 @@ CREATE OR REPLACE VIEW parcours.contact_choices
     stated_by   LowCardinality(String) COMMENT 'What said so: consent, trait or event.',
     source      LowCardinality(String) COMMENT 'Emitter.',
     occurred_at DateTime64(3, 'UTC') COMMENT 'When it was said.',
-    at          Tuple(DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), UUID) COMMENT 'Order of the statements: when it was said, when it was received, event. The last of a way holds.'
+    position    UInt128 COMMENT 'Order of the statements: time, then identity of the event. The last of a way holds.'
 )
 AS WITH
     -- Purposes as consent tools name them, in small letters, with _ for a space and a hyphen.
@@ -29,14 +29,14 @@ SELECT
     'consent' AS stated_by,
     c.source AS source,
     c.occurred_at AS occurred_at,
-    (c.occurred_at, c.received_at, c.event_id) AS at
+    bitShiftLeft(toUInt128(toUnixTimestamp64Milli(c.occurred_at)), 64) + reinterpretAsUInt64(c.event_id) AS position
 FROM
 (
     WITH
         arrayMap(p -> replaceRegexpAll(lower(toString(p)), '[ -]', '_'), e.consent_granted) AS yes,
         arrayMap(p -> replaceRegexpAll(lower(toString(p)), '[ -]', '_'), e.consent_denied) AS no
     SELECT
-        e.workspace AS workspace, e.customer_id AS customer_id, e.source AS source, e.occurred_at AS occurred_at, e.received_at AS received_at, e.event_id AS event_id,
+        e.workspace AS workspace, e.customer_id AS customer_id, e.source AS source, e.occurred_at AS occurred_at, e.event_id AS event_id,
         arrayFilter(c -> c.3, arrayMap(w -> (w, NOT (has(no, '*') OR empty(e.consent_granted) AND empty(e.consent_denied) OR hasAny(no, purposes[w])), has(no, '*') OR empty(e.consent_granted) AND empty(e.consent_denied) OR hasAny(no, purposes[w]) OR hasAny(yes, purposes[w])), mapKeys(purposes))) AS choices
     FROM parcours.customer_events AS e
     -- Most consents are a cookie banner's and speak of nothing that is looked for here.
@@ -53,7 +53,7 @@ SELECT
     'trait' AS stated_by,
     t.source AS source,
     t.occurred_at AS occurred_at,
-    (t.occurred_at, t.received_at, t.event_id) AS at
+    bitShiftLeft(toUInt128(toUnixTimestamp64Milli(t.occurred_at)), 64) + reinterpretAsUInt64(t.event_id) AS position
 FROM parcours.customer_traits AS t
 WHERE t.field IN ('newsletter', 'email_opt_in', 'phone_opt_in', 'post_opt_in', 'sms_opt_in') AND lower(t.value) IN ('true', '1', 'yes', 'oui', 'false', '0', 'no', 'non')
 UNION ALL
@@ -65,7 +65,7 @@ SELECT
     'event' AS stated_by,
     e.source AS source,
     e.occurred_at AS occurred_at,
-    (e.occurred_at, e.received_at, e.event_id) AS at
+    bitShiftLeft(toUInt128(toUnixTimestamp64Milli(e.occurred_at)), 64) + reinterpretAsUInt64(e.event_id) AS position
 FROM parcours.customer_events AS e
 WHERE e.type = 'track' AND e.name IN ('Unsubscribed', 'Newsletter Unsubscribed', 'Email Marked as Spam', 'Newsletter Subscribed', 'Subscribed')
 COMMENT 'What customers said of being contacted, one row per statement and way: consents that name the way, marketing or everything; the traits newsletter and email_, phone_, post_, sms_opt_in; subscriptions and unsubscriptions.';

@@ -147,7 +147,7 @@ LEFT JOIN
     SELECT r.workspace AS workspace, r.customer_id AS customer_id, arraySort(groupArrayIf(toString(r.way), r.refused)) AS refused
     FROM
     (
-        SELECT o.workspace AS workspace, o.customer_id AS customer_id, o.way AS way, argMax(NOT o.granted, o.at) AS refused
+        SELECT o.workspace AS workspace, o.customer_id AS customer_id, o.way AS way, argMax(NOT o.granted, o.position) AS refused
         FROM parcours.contact_choices AS o
         GROUP BY workspace, customer_id, way
     ) AS r

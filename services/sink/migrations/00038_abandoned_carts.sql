@@ -77,12 +77,13 @@ FROM
             FROM
             (
                 -- An order that is placed at a distance ends the customer's carts.
-                SELECT a.*, (a.occurred_at, a.is_order, a.received_at, a.event_id) AS position,
-                    sum(a.is_order) OVER (PARTITION BY a.workspace, a.customer_id ORDER BY a.occurred_at, a.is_order, a.received_at, a.event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS epoch
+                SELECT a.*,
+                    sum(a.is_order) OVER (PARTITION BY a.workspace, a.customer_id ORDER BY a.position ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS epoch
                 FROM
                 (
                     SELECT
-                        e.workspace AS workspace, e.customer_id AS customer_id, 0 AS is_order, e.occurred_at AS occurred_at, e.received_at AS received_at, e.event_id AS event_id,
+                        e.workspace AS workspace, e.customer_id AS customer_id, 0 AS is_order, e.occurred_at AS occurred_at, e.event_id AS event_id,
+                        bitShiftLeft(toUInt128(toUnixTimestamp64Milli(e.occurred_at)), 65) + reinterpretAsUInt64(e.event_id) AS position, -- an order comes after what happened in its millisecond
                         toString(e.source) AS source, toString(e.channel) AS channel, e.cart_id AS cart_id, toString(e.currency) AS currency,
                         multiIf(e.name = 'Payment Info Entered', 3, startsWith(e.name, 'Checkout'), 2, 1) AS stage,
                         multiIf(e.name = 'Product Added', 1, e.name = 'Product Removed', -1, 0) AS sign,
@@ -93,16 +94,17 @@ FROM
                         AND e.channel != 'store' AND NOT e.shared AND NOT e.device_is_bot
                     UNION ALL
                     SELECT
-                        p.workspace AS workspace, p.placed.1 AS customer_id, 1 AS is_order, p.placed.2 AS occurred_at, p.placed.3 AS received_at, p.placed.4 AS event_id,
+                        p.workspace AS workspace, p.placed.1 AS customer_id, 1 AS is_order, p.placed.2 AS occurred_at, p.placed.3 AS event_id,
+                        bitShiftLeft(toUInt128(toUnixTimestamp64Milli(p.placed.2)), 65) + bitShiftLeft(toUInt128(1), 64) AS position,
                         '' AS source, '' AS channel, '' AS cart_id, '' AS currency, 1 AS stage, 0 AS sign, [] AS lines
                     FROM
                     (
-                        SELECT e.workspace AS workspace, e.order_key AS order_key, argMin((e.customer_id, e.occurred_at, e.received_at, e.event_id, e.channel), (e.occurred_at, e.received_at, e.event_id)) AS placed
+                        SELECT e.workspace AS workspace, e.order_key AS order_key, argMin((e.customer_id, e.occurred_at, e.event_id, e.channel), e.position) AS placed
                         FROM parcours.order_events AS e
                         WHERE e.kind = 'placed'
                         GROUP BY workspace, order_key
                     ) AS p
-                    WHERE p.placed.5 != 'store'
+                    WHERE p.placed.4 != 'store'
                 ) AS a
             ) AS f
             WHERE f.is_order = 0
@@ -112,10 +114,10 @@ FROM
 ) AS c
 ASOF LEFT JOIN
 (
-    SELECT p.workspace AS workspace, p.placed.1 AS customer_id, p.placed.2 AS occurred_at, true AS found, argMin((p.order_key, toString(p.placed.5)), p.order_key) AS which, which.1 AS order_key, which.2 AS channel
+    SELECT p.workspace AS workspace, p.placed.1 AS customer_id, p.placed.2 AS occurred_at, true AS found, argMin((p.order_key, toString(p.placed.4)), p.order_key) AS which, which.1 AS order_key, which.2 AS channel
     FROM
     (
-        SELECT e.workspace AS workspace, e.order_key AS order_key, argMin((e.customer_id, e.occurred_at, e.received_at, e.event_id, e.channel), (e.occurred_at, e.received_at, e.event_id)) AS placed
+        SELECT e.workspace AS workspace, e.order_key AS order_key, argMin((e.customer_id, e.occurred_at, e.event_id, e.channel), e.position) AS placed
         FROM parcours.order_events AS e
         WHERE e.kind = 'placed'
         GROUP BY workspace, order_key
