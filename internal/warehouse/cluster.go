@@ -339,17 +339,29 @@ func (c cluster) policy(s *statement) ([]string, error) {
 }
 
 // grant gives what is given on all servers. Queries before the shards run behind them with the same rights, so rights to
-// a table are given for its rows as well; where there is no such table, as behind a view, ClickHouse takes that too.
+// a table are given for its rows as well; where there is no such table, as behind a view, ClickHouse takes that too. It
+// stays one statement, because what replaces all that was given before is said once.
 func (c cluster) grant(s *statement, first token) []string {
-	on := edit{first.end, first.end, c.on()}
-	all := []string{apply(s.sql, []edit{on})}
-	for i, t := range s.tokens {
-		if t.is("ON") && i+3 < len(s.tokens) && s.tokens[i+1].is(Database) && s.tokens[i+3].text != "*" {
-			name := s.tokens[i+3]
-			all = append(all, apply(s.sql, []edit{on, {name.end, name.end, localSuffix}}))
+	edits := []edit{{first.end, first.end, c.on()}}
+	depth, from := 0, -1 // where the right begins that is looked at
+	for i, t := range s.tokens[s.at+1:] {
+		rest := s.tokens[s.at+1+i:]
+		if from < 0 {
+			from = t.start
+		}
+		switch {
+		case t.text == "(":
+			depth++
+		case t.text == ")":
+			depth--
+		case t.text == "," && depth == 0:
+			from = -1
+		case t.is("ON") && len(rest) > 4 && rest[1].is(Database) && rest[3].text != "*" && rest[4].text != "*":
+			name := rest[3]
+			edits = append(edits, edit{name.end, name.end, ", " + s.sql[from:name.end] + localSuffix})
 		}
 	}
-	return all
+	return []string{apply(s.sql, edits)}
 }
 
 func (c cluster) system(s *statement) []string {

@@ -58,7 +58,10 @@ func TestStatementsForACluster(t *testing.T) {
 	f("CREATE ROW POLICY OR REPLACE p ON parcours.x FOR SELECT USING a = 1 TO r",
 		"CREATE ROW POLICY OR REPLACE p ON CLUSTER 'c' ON parcours.x FOR SELECT USING a = 1 TO r",
 		"CREATE ROW POLICY OR REPLACE p ON CLUSTER 'c' ON parcours.x_local FOR SELECT USING a = 1 TO r")
-	f("GRANT SELECT(a, b) ON parcours.x TO r", "GRANT ON CLUSTER 'c' SELECT(a, b) ON parcours.x TO r", "GRANT ON CLUSTER 'c' SELECT(a, b) ON parcours.x_local TO r")
+	f("GRANT SELECT(a, b) ON parcours.x TO r", "GRANT ON CLUSTER 'c' SELECT(a, b) ON parcours.x, SELECT(a, b) ON parcours.x_local TO r")
+	f("GRANT SELECT(a, b) ON parcours.x, dictGet ON parcours.d, DROP TABLE ON parcours._tmp_*, SELECT ON system.parts TO r WITH REPLACE OPTION",
+		"GRANT ON CLUSTER 'c' SELECT(a, b) ON parcours.x, SELECT(a, b) ON parcours.x_local, dictGet ON parcours.d, dictGet ON parcours.d_local, DROP TABLE ON parcours._tmp_*, SELECT ON system.parts TO r WITH REPLACE OPTION")
+	f("CREATE ROLE IF NOT EXISTS r", "CREATE ROLE IF NOT EXISTS r ON CLUSTER 'c'")
 	f("GRANT SELECT ON parcours.* TO r", "GRANT ON CLUSTER 'c' SELECT ON parcours.* TO r")
 	f("GRANT r TO u", "GRANT ON CLUSTER 'c' r TO u")
 	f("SYSTEM RELOAD DICTIONARY parcours.d", "SYSTEM RELOAD DICTIONARY ON CLUSTER 'c' parcours.d")

@@ -127,6 +127,12 @@ func Reason(err error) string {
 	return "unanswered"
 }
 
+// IsAccessDenied reports whether the account may not do what it tried.
+func IsAccessDenied(err error) bool { return codeOf(err) == 497 }
+
+// IsNoAccessStorage reports whether the server has no place to keep roles and users in.
+func IsNoAccessStorage(err error) bool { return codeOf(err) == 514 || codeOf(err) == 495 }
+
 func codeOf(err error) int32 {
 	var exception *clickhouse.Exception
 	if errors.As(err, &exception) {

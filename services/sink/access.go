@@ -3,14 +3,12 @@ package sink
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/parcours-cdp/parcours/internal/warehouse"
 	"go.uber.org/zap"
 )
@@ -45,13 +43,6 @@ func AccessStatements(role string) ([]string, error) {
 	return statements, nil
 }
 
-// Codes of ClickHouse about its own accounts.
-const (
-	codeAccessDenied    = 497
-	codeNoAccessStorage = 514
-	codeReadonlyStorage = 495
-)
-
 // access makes the roles. A server that cannot keep them, or an account that may not make them, is no fault: then they
 // are somebody else's to make, and the log says which.
 func (s *sink) access(ctx context.Context) error {
@@ -69,17 +60,15 @@ func (s *sink) access(ctx context.Context) error {
 		}
 		for _, statement := range statements {
 			err := s.warehouse.Exec(ctx, statement)
-			switch accessCode(err) {
-			case codeNoAccessStorage, codeReadonlyStorage:
+			switch {
+			case warehouse.IsNoAccessStorage(err):
 				kept = false
-			case codeAccessDenied:
+			case warehouse.IsAccessDenied(err):
 				s.log.Warn("roles are left as they are: the account of sink.clickhouse may not make them; an administrator finds the statements in docs/how-to/access.md",
 					zap.String("role", role), zap.String("username", s.cfg.ClickHouse.Username))
 				return nil
-			default:
-				if err != nil {
-					return fmt.Errorf("make role %s: %w", role, err)
-				}
+			case err != nil:
+				return fmt.Errorf("make role %s: %w", role, err)
 			}
 		}
 	}
@@ -94,21 +83,13 @@ func (s *sink) access(ctx context.Context) error {
 func (s *sink) keepsRoles(ctx context.Context) (bool, error) {
 	var places uint64
 	err := s.warehouse.ScanRow(ctx, []any{&places}, "SELECT count() FROM system.user_directories WHERE type NOT IN ('users_xml', 'users.xml', 'ldap')")
-	if accessCode(err) == codeAccessDenied {
+	if warehouse.IsAccessDenied(err) {
 		return true, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("ask where clickhouse keeps its accounts: %w", err)
 	}
 	return places > 0, nil
-}
-
-func accessCode(err error) int32 {
-	var exception *clickhouse.Exception
-	if errors.As(err, &exception) {
-		return exception.Code
-	}
-	return 0
 }
 
 // migrate brings the database up to date. One that is already is left alone: the account then needs no right to make
@@ -118,7 +99,7 @@ func (s *sink) migrate(ctx context.Context) error {
 		return nil
 	}
 	if err := warehouse.Migrate(ctx, s.cfg.ClickHouse, Migrations(), s.log); err != nil {
-		if accessCode(err) == codeAccessDenied {
+		if warehouse.IsAccessDenied(err) {
 			return fmt.Errorf("%w; the role writer may not migrate: start this version once with an account that has the role admin", err)
 		}
 		return err

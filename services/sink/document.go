@@ -65,7 +65,8 @@ func wantsCare(text string) bool {
 			}
 		case '0' <= c && c <= '9':
 			start := i
-			for i++; i < len(text) && ('0' <= text[i] && text[i] <= '9' || text[i] == '.'); i++ {
+			for i < len(text) && ('0' <= text[i] && text[i] <= '9' || text[i] == '.') {
+				i++
 			}
 			if i-start > exactDigits || i < len(text) && (text[i] == 'e' || text[i] == 'E') {
 				return true
@@ -117,10 +118,10 @@ func (p *jsonText) value(depth int) (*jsonNode, bool) {
 		return nil, false
 	}
 	start := p.at
-	switch c := p.text[p.at]; {
-	case c == '{' || c == '[':
+	switch c := p.text[p.at]; c {
+	case '{', '[':
 		return p.group(c, depth)
-	case c == '"':
+	case '"':
 		text, ok := p.quoted()
 		return &jsonNode{kind: '"', text: text}, ok
 	default:
