@@ -184,9 +184,19 @@ func oneLine(text string) string {
 
 func showRejection(std streams, r *printedRejection, payload bool) error {
 	rows := [][]string{
-		{"id", r.ID.String()}, {"state", r.State}, {"rejected at", r.RejectedAt.UTC().Format(clock)}, {"received at", maybe(r.ReceivedAt)},
-		{"stage", r.Stage}, {"reason", r.Reason}, {"field", r.Field}, {"detail", r.Detail}, {"source", r.Source}, {"message id", oneLine(r.MessageID)},
-		{"type", oneLine(r.Type)}, {"name", oneLine(r.Name)}, {"replayed at", maybe(r.ReplayedAt)},
+		{"id", r.ID.String()},
+		{"state", r.State},
+		{"rejected at", r.RejectedAt.UTC().Format(clock)},
+		{"received at", maybe(r.ReceivedAt)},
+		{"stage", r.Stage},
+		{"reason", r.Reason},
+		{"field", r.Field},
+		{"detail", r.Detail},
+		{"source", r.Source},
+		{"message id", oneLine(r.MessageID)},
+		{"type", oneLine(r.Type)},
+		{"name", oneLine(r.Name)},
+		{"replayed at", maybe(r.ReplayedAt)},
 	}
 	if r.OriginTopic != "" && r.OriginPartition != nil && r.OriginOffset != nil {
 		rows = append(rows, []string{"read from", fmt.Sprintf("%s/%d/%d", r.OriginTopic, *r.OriginPartition, *r.OriginOffset)})

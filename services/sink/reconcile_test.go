@@ -8,10 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/internal/stream/streamtest"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/sink"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // emptied is a rig on tables without rows: whatever other tests left there has the same topics.
@@ -210,7 +209,7 @@ func TestReconcileLeavesOutWhatIsOnItsWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.exec("TRUNCATE TABLE rejected_events")
-	wipeCommits(t, r, sink.GroupRejected, stream.Rejected)
+	streamtest.Rewind(t, r.brokers, sink.GroupRejected, stream.Rejected)
 	late := r.keyed("key-1", event(1, "Late"))
 	r.send(late, r.keyed("key-1", event(2, "Late")))
 	// A range that is inserted and not committed: the first of the two.
@@ -235,27 +234,6 @@ func (r *rig) committedOf(topic string, partition int32) int64 {
 	return offsets[partition]
 }
 
-// wipeCommits makes a group begin anew.
-func wipeCommits(t *testing.T, r *rig, group, topic string) {
-	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.brokers...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	ends, err := r.kafka.EndOffsets(t.Context(), topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	offsets := make(kadm.Offsets)
-	for partition := range ends {
-		offsets.AddOffset(topic, partition, 0, -1)
-	}
-	if err := kadm.NewClient(client).CommitAllOffsets(t.Context(), group, offsets); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Rows whose records retention has taken are counted, and no difference; nor is what such a record made a repetition.
 func TestReconcileBeyondTheLog(t *testing.T) {
 	r := emptied(t)
@@ -272,16 +250,7 @@ func TestReconcileBeyondTheLog(t *testing.T) {
 	r.run()
 	r.awaitCommitted(6)
 	r.eventually("SELECT count() FROM events WHERE workspace = %s", "5")
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.brokers...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	cut := make(kadm.Offsets)
-	cut.AddOffset(stream.Enriched, records[0].Partition, 2, -1)
-	if _, err := kadm.NewClient(client).DeleteRecords(t.Context(), cut); err != nil {
-		t.Fatal(err)
-	}
+	streamtest.DeleteRecords(t, r.brokers, stream.Enriched, records[0].Partition, 2)
 	reports := r.reconcile(nil)
 	if got := findings(reports); len(got) > 0 {
 		t.Errorf("findings %q", got)

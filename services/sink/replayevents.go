@@ -65,11 +65,14 @@ func unwrap(payload []byte) (events []json.RawMessage, shared sharedByBatch, err
 	if _, err := decodeJSON(payload); err != nil {
 		return nil, shared, errNoJSON
 	}
-	if err := json.Unmarshal(payload, &events); err == nil && events != nil {
+	if events = list(payload); events != nil {
 		return events, shared, nil
 	}
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(payload, &members); err != nil || json.Unmarshal(members["batch"], &events) != nil || events == nil {
+	if json.Unmarshal(payload, &members) == nil {
+		events = list(members["batch"])
+	}
+	if events == nil {
 		return []json.RawMessage{payload}, shared, nil
 	}
 	for name, into := range map[string]*any{"context": &shared.context, "sentAt": &shared.sentAt} {
@@ -80,6 +83,14 @@ func unwrap(payload []byte) (events []json.RawMessage, shared sharedByBatch, err
 		}
 	}
 	return events, shared, nil
+}
+
+// list are the items of a list; nil when it is none.
+func list(text []byte) (items []json.RawMessage) {
+	if json.Unmarshal(text, &items) != nil {
+		return nil
+	}
+	return items
 }
 
 type editedEvent struct {

@@ -121,7 +121,7 @@ func TestRepair(t *testing.T) {
 	if err := p.db.Exec(t.Context(), "ALTER TABLE parcours.events DELETE WHERE message_id = 'ticket-1' SETTINGS mutations_sync = 2"); err != nil {
 		t.Fatal(err)
 	}
-	says(tool(3, "sink", "reconcile"), "missing", "1 are missing")
+	says(tool(3, "sink", "reconcile"), "missing", " 1 are missing;")
 	says(tool(3, "sink", "reconcile", "--output", "json"), `"agree": false`, `"kind": "missing"`)
 	says(tool(1, "sink", "reconcile", "--partition", "99"), "no such partition")
 	says(tool(2, "sink", "reconcile", "--topic", "identity.map"), "must be one of")
