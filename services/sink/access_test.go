@@ -297,6 +297,23 @@ func TestWriterRunsTheSink(t *testing.T) {
 	}
 }
 
+// The engine of these tests keeps no roles, but it reads the statements.
+func TestClickHouseUnderstandsTheStatements(t *testing.T) {
+	r := newRig(t)
+	for _, role := range sink.AccessRoles() {
+		statements, err := sink.AccessStatements(role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range statements {
+			var text string
+			if err := r.db.ScanRow(t.Context(), []any{&text}, "SELECT formatQuery(?)", statement); err != nil {
+				t.Errorf("%s: %v", statement, err)
+			}
+		}
+	}
+}
+
 // withheld are the tables and views that the analyst's statements name as such.
 func withheld(t testing.TB) []string {
 	t.Helper()

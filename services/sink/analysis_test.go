@@ -177,8 +177,13 @@ func (s *shoppers) identify(e *schemas.EnrichedTouchpoint) {
 	}
 	if e.Traits == "" && s.random.IntN(2) == 0 {
 		e.Consent = schemas.Some(pick(s, []schemas.Consent{
-			{Granted: []string{"Analytics"}, Denied: []string{"Advertising"}}, {Denied: []string{"*"}}, {Granted: []string{"E-mail"}, Denied: []string{"SMS"}},
-			{Granted: []string{"marketing"}}, {Granted: []string{"Analytics"}, Denied: []string{"Direct Marketing"}}, {Granted: []string{"sms", "post"}}, {},
+			{Granted: []string{"Analytics"}, Denied: []string{"Advertising"}},
+			{Denied: []string{"*"}},
+			{Granted: []string{"E-mail"}, Denied: []string{"SMS"}},
+			{Granted: []string{"marketing"}},
+			{Granted: []string{"Analytics"}, Denied: []string{"Direct Marketing"}},
+			{Granted: []string{"sms", "post"}},
+			{},
 		}))
 	}
 }

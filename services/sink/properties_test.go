@@ -50,6 +50,22 @@ func TestPropertiesKeepWhatWasSent(t *testing.T) {
 		}
 	}
 
+	// As docs/how-to/query-properties.md reads them.
+	for _, c := range []struct{ expression, want string }{
+		{"toString(properties.size)", "41 41 41.5 true"},
+		{"toFloat64OrNull(toString(properties.size))", "41 41 41.5 "},
+		{"properties.size.:Int64", "41   "},
+		{"dynamicType(properties.size)", "Int64 String Float64 Bool"},
+	} {
+		var got []string
+		for _, row := range r.rows("SELECT " + c.expression + " FROM events WHERE workspace = %s AND toSecond(occurred_at) BETWEEN 1 AND 4 ORDER BY occurred_at") {
+			got = append(got, row[0])
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s is %q, want %q", c.expression, got, c.want)
+		}
+	}
+
 	refused := map[string]string{
 		"a name twice":     `{"a":1,"a":2}`,
 		"no JSON":          `{"a":1`,
