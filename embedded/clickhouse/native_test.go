@@ -249,6 +249,11 @@ func (c *nativeConn) insert(ctx context.Context, values url.Values, body, table,
 			break
 		}
 		count++
+		for _, column := range block.Columns {
+			if table := types[column.Name()]; strings.HasPrefix(table, "JSON") && string(column.Type()) != table {
+				return c.exception(fmt.Errorf("Code: 53. DB::Exception: Cannot convert column %s from %s to %s. (TYPE_MISMATCH)", column.Name(), column.Type(), table))
+			}
+		}
 		if err := block.Encode(&native, 0); err != nil {
 			c.t.Errorf("encode block: %v", err)
 			return err
