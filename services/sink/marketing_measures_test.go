@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -230,6 +229,9 @@ func (s *stock) outliers(workspace string, now time.Time) []outlierRow {
 	}
 	for source, from := range first {
 		for at := time.Unix(from, 0).UTC(); at.Before(end); at = at.Add(time.Hour) {
+			if d := (at.Hour() - end.Hour() + 24) % 24; d < 3 || d > 21 {
+				continue // as settledOutliers does
+			}
 			put("source_hour", source, fmt.Sprint(at.Hour()), source, clock(at.UnixMilli()), float64(counts[source][at.Unix()]))
 		}
 	}
@@ -354,132 +356,4 @@ func (r *rig) health(s stock) {
 		want[i].Freshness = nil
 	}
 	same(r, "(SELECT * EXCEPT freshness_s FROM pipeline_health)", want, func(h healthRow) string { return h.Source })
-}
-
-type qualityRow struct {
-	Workspace, Source, Field string
-	Checked, Filled          int
-	Complete                 float64
-	Valid, Fresh             *float64
-	Distinct                 int    `json:"distinct_values"`
-	LastAt                   string `json:"last_at"`
-}
-
-// tally gathers what is said of one field of one source.
-type tally struct {
-	checked, filled, valid, fresh int
-	values                        map[string]bool
-	last                          int64
-}
-
-func (t *tally) add(at int64, values []string, filled, valid, fresh bool) {
-	t.checked++
-	t.last = max(t.last, at)
-	if !filled {
-		return
-	}
-	t.filled++
-	for _, v := range values {
-		t.values[v] = true
-	}
-	if valid {
-		t.valid++
-	}
-	if fresh {
-		t.fresh++
-	}
-}
-
-type storedContact struct {
-	Source, Anchor, Email, Phone, Postcode, Country, Birth, Last string
-	At                                                           int64
-}
-
-func (r *rig) quality(s stock) {
-	r.t.Helper()
-	tallies := map[[2]string]*tally{}
-	of := func(source, field string) *tally {
-		k := [2]string{source, field}
-		if tallies[k] == nil {
-			tallies[k] = &tally{values: map[string]bool{}}
-		}
-		return tallies[k]
-	}
-	tills, now := map[string]int{}, time.Now().UnixMilli()
-	for _, e := range s.events {
-		if e.Channel == "store" {
-			tills[e.Store]++
-		}
-	}
-	for _, e := range s.events {
-		if e.Received >= now-monthMillis {
-			qualityOfEvent(&e, tills, func(field string, values []string, filled, valid bool) {
-				of(e.Source, field).add(e.Received, values, filled, valid, e.Received <= e.At+dayMillis)
-			})
-		}
-	}
-	// Each person stated once here, so that the last statement is the only one.
-	for _, c := range load[storedContact](r, `SELECT source AS Source, anchor AS Anchor, email AS Email, phone AS Phone, postal_code AS Postcode, country AS Country,
-		ifNull(toString(birth_date), '') AS Birth, last_name AS Last, toUnixTimestamp64Milli(occurred_at) AS At FROM contacts WHERE workspace = %s`) {
-		put := func(field, value string, valid bool) {
-			of(c.Source, "contact."+field).add(c.At, []string{value}, value != "", valid, c.At >= now-365*dayMillis)
-		}
-		phone := strings.NewReplacer(" ", "", ".", "").Replace(c.Phone)
-		email := strings.ToLower(strings.TrimSpace(c.Email))
-		put("email", email, email == "a@b.example")
-		put("phone", phone, len(phone) >= 8)
-		put("postal_code", c.Postcode, strings.EqualFold(c.Country, "be") || c.Postcode == "75011" || c.Postcode == "97410")
-		put("birth_date", c.Birth, c.Birth > fmt.Sprint(time.Now().Year()-120) && c.Birth < fmt.Sprint(time.Now().Year()))
-		put("last_name", c.Last, c.Last == "Ng" || c.Last == "Éluard")
-	}
-	var want []qualityRow
-	for k, t := range tallies {
-		want = append(want, qualityRow{
-			Workspace: r.workspace, Source: k[0], Field: k[1], Checked: t.checked, Filled: t.filled, Complete: *share(t.filled, t.checked),
-			Valid: share(t.valid, t.filled), Fresh: share(t.fresh, t.filled), Distinct: len(t.values), LastAt: clock(t.last),
-		})
-	}
-	same(r, "(SELECT * EXCEPT rule FROM data_quality)", want, func(q qualityRow) string { return q.Source + " " + q.Field })
-}
-
-var currencyCode = regexp.MustCompile(`^(EUR|USD|GBP)$`)
-
-func qualityOfEvent(e *storedEvent, tills map[string]int, put func(field string, values []string, filled, valid bool)) {
-	has := func(list []string, value string) bool { return slices.Contains(list, value) }
-	put("occurred_at", []string{fmt.Sprint(e.At)}, true, e.At <= e.Received+5*60_000 && time.UnixMilli(e.At).AddDate(2, 0, 0).UnixMilli() >= e.Received)
-	put("identifiers", []string{e.Anchor}, e.IDs > 0, !has(e.Ignored, "invalid"))
-	both := slices.ContainsFunc(e.Granted, func(p string) bool { return has(e.Denied, p) })
-	put("consent", []string{fmt.Sprint(e.Granted, e.Denied)}, e.Stated, !both)
-	if e.Channel == "store" || e.Store != "" {
-		put("store_id", []string{e.Store}, e.Store != "", tills[e.Store] >= 10)
-	}
-	order := e.Name == "Order Completed"
-	if order {
-		put("order_id", []string{e.Order}, e.Order != "", true)
-		value := ""
-		if e.Amount != nil {
-			value = fmt.Sprint(*e.Amount)
-		}
-		put("total", []string{value}, value != "", e.Amount != nil && *e.Amount >= 0)
-	}
-	priced := slices.ContainsFunc(e.Prices, func(p *float64) bool { return p != nil })
-	if e.Amount != nil || priced {
-		put("currency", []string{e.Currency}, e.Currency != "", currencyCode.MatchString(e.Currency))
-	}
-	if len(e.Products) == 0 {
-		return
-	}
-	spaced := slices.ContainsFunc(e.Products, func(p string) bool { return strings.TrimSpace(p) != p })
-	put("items.product_id", e.Products, !has(e.Products, ""), !spaced)
-	if order {
-		whole, wrong := true, false
-		var prices []string
-		for _, p := range e.Prices {
-			whole, wrong = whole && p != nil, wrong || p != nil && *p <= 0
-			if p != nil {
-				prices = append(prices, fmt.Sprint(*p))
-			}
-		}
-		put("items.price", prices, whole, !wrong)
-	}
 }

@@ -60,7 +60,7 @@ func Report(ctx context.Context, db Database, run Run, out io.Writer, opts Optio
 	r := reporter{db: db}
 	for _, ask := range []func(context.Context) error{
 		func(ctx context.Context) error { return r.pipeline(ctx, run) },
-		r.channelMix, r.bestCustomers, r.journey, r.topProducts, r.campaigns, r.rejected,
+		r.channelMix, r.bestCustomers, r.journey, r.topProducts, r.campaigns, r.research, r.rejected,
 		func(ctx context.Context) error { return r.identity(ctx, run.Truth) },
 	} {
 		if err := ask(ctx); err != nil {
@@ -253,15 +253,33 @@ func (r *reporter) topProducts(ctx context.Context) error {
 
 func (r *reporter) campaigns(ctx context.Context) error {
 	_, err := r.table(ctx, &section{
-		Name: "campaigns", Title: "Newsletters, and what they sold in shops as well",
-		Says: "Orders within two days of a click, online or at a till, by the same customer.",
+		Name: "campaigns", Title: "Newsletters, and what they sold, in shops as well",
+		Says: "An order counts once: for the last click of the 7 days before it, else for the last opening.",
 		columns: []column{
 			{"letter", text},
 			{"delivered", count},
 			{"opened", percent},
-			{"clicks", count},
-			{"orders online", count},
-			{"in store", count},
+			{"clicked", percent},
+			{"left", count},
+			{"orders: click", count},
+			{"opening", count},
+			{"revenue €", money},
+		},
+	})
+	return err
+}
+
+func (r *reporter) research(ctx context.Context) error {
+	_, err := r.table(ctx, &section{
+		Name: "research", Title: "Looked at on one side, bought on the other",
+		Says: "Orders after a visit to the site or app, or to a shop, by the same customer in 30 days.",
+		columns: []column{
+			{"bought", text},
+			{"orders", count},
+			{"after a visit", count},
+			{"share", percent},
+			{"same category", count},
+			{"same product", count},
 			{"revenue €", money},
 		},
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/parcours-cdp/parcours/cmd/parcours/up"
 	"github.com/parcours-cdp/parcours/embedded/enginetest"
 	"github.com/parcours-cdp/parcours/internal/warehouse"
+	"github.com/parcours-cdp/parcours/services/sink"
 	"go.uber.org/zap"
 )
 
@@ -96,6 +97,9 @@ func TestReportOfARealRun(t *testing.T) {
 		t.Fatal(err, result.Err())
 	}
 	waitStored(t, db, result.Acknowledged)
+	if _, err := sink.RefreshViews(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
 	run := func() Run {
 		return Run{Config: s.Config(), Result: result, Truth: bytes.NewReader(truth.Bytes())}
 	}
@@ -132,6 +136,16 @@ func TestReportOfARealRun(t *testing.T) {
 	t.Logf("identity against the truth: %+v, linkable %+v, B-cubed %+v", report.Identity.Pairwise, report.Identity.Linkable, report.Identity.BCubed)
 	if q := report.Identity; q.Lost != 0 || q.Pairwise.Precision < .85 || q.Linkable.Recall < .9 || q.Pairwise.Recall < .5 {
 		t.Errorf("identity against the truth: %+v", q)
+	}
+	clicks, across := int64(0), int64(0)
+	for _, row := range rows["campaigns"] {
+		clicks += number(row[5])
+	}
+	for _, row := range rows["research"] {
+		across += number(row[2])
+	}
+	if clicks == 0 || across == 0 {
+		t.Errorf("%d orders after a click, %d after a visit on the other side: views were not refreshed, or nothing meets", clicks, across)
 	}
 	orders := int64(0)
 	for _, row := range rows["channel_mix"] {
