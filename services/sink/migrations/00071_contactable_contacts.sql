@@ -46,7 +46,7 @@ INNER JOIN
     SELECT l.workspace AS workspace, l.customer_id AS customer_id, arraySort(groupArrayIf(l.way, l.granted)) AS ways
     FROM
     (
-        SELECT s.workspace AS workspace, s.customer_id AS customer_id, toString(s.way) AS way, argMax(s.granted, s.at) AS granted
+        SELECT s.workspace AS workspace, s.customer_id AS customer_id, toString(s.way) AS way, argMax(s.granted, s.position) AS granted
         FROM parcours.contact_choices AS s
         GROUP BY workspace, customer_id, way
     ) AS l
