@@ -1,10 +1,20 @@
 package bench
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/parcours-cdp/parcours/embedded/enginetest"
 )
 
-// TestMain runs the engine in the child process that benchmarks start for it.
-func TestMain(m *testing.M) { enginetest.Main(m) }
+// TestMain runs the engine, or what moves events to it, in the child processes that benchmarks start for them.
+func TestMain(m *testing.M) {
+	if told := os.Getenv(moverEnv); told != "" {
+		if err := runMover(told); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
+	enginetest.Main(m)
+}

@@ -1,32 +1,25 @@
 package bench
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/parcours-cdp/parcours/embedded/enginetest"
 	"github.com/parcours-cdp/parcours/internal/registry"
 	"github.com/parcours-cdp/parcours/internal/registry/registrytest"
-	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
-	"github.com/parcours-cdp/parcours/internal/stream/streamtest"
 	"github.com/parcours-cdp/parcours/internal/warehouse"
-	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/sink"
 )
-
-// sinkRows is how many rows one iteration brings into ClickHouse.
-const sinkRows = 100_000
 
 // enriched is the i-th event of a shop: one in ten an order, the others page views.
 func enriched(i int) *schemas.EnrichedTouchpoint {
@@ -51,129 +44,244 @@ func enriched(i int) *schemas.EnrichedTouchpoint {
 	return e
 }
 
-// BenchmarkSink brings rows into ClickHouse: by the whole sink from a broker in this process, and, as the limit of it,
-// the same rows as Native blocks that were ready in memory. Broker and sink are "own" processor time, ClickHouse is "engine".
+// BenchmarkSink brings the same events into ClickHouse in four ways, each alone in a process of its own, in turn:
+//
+//   - ready blocks: their columns as Native blocks that ClickHouse itself wrote, from memory. It is the limit: no Kafka,
+//     nothing to decode, nothing to remember.
+//   - sink: the sink as it runs in production, from Kafka.
+//   - goavro loop: a map of each record, a row appended for each, commit after send.
+//   - JSON passthrough: the events as JSON on a topic, by a stream processor over HTTP; only with PARCOURS_BENCH_CONNECT.
+//
+// A round of each is measured from the moment at which all its events are there until the last is committed. The
+// engine's processor time goes on until it rests, after the merges.
 func BenchmarkSink(b *testing.B) {
-	cfg := sink.DefaultConfig()
-	cfg.ClickHouse.Addresses = []string{enginetest.Start(b)}
-	if err := warehouse.Migrate(b.Context(), cfg.ClickHouse, sink.Migrations(), zap.NewNop()); err != nil {
+	y := newYard(b)
+	y.prepare(b)
+	ways := []way{y.readyBlocks(), y.sinkWay(), y.loopWay()}
+	if program := os.Getenv(connectEnv); program != "" {
+		ways = append(ways, y.connectWay(program))
+	} else {
+		b.Logf("JSON passthrough is left out: name the program with %s, as make bench-sink does", connectEnv)
+	}
+	rounds := make([][]round, len(ways))
+	for b.Loop() {
+		for i, way := range ways {
+			y.empty(b)
+			rounds[i] = append(rounds[i], way.run(b))
+			b.Logf("%-16s %s", way.name, rounds[i][len(rounds[i])-1])
+		}
+	}
+	b.StopTimer()
+	b.ReportMetric(0, "ns/op")
+	limit := average(rounds[0])
+	for i, way := range ways {
+		m := average(rounds[i])
+		b.Logf("%-16s mean of %d: %s; of ready blocks: wall %.2f, all CPU %.2f, engine's %.2f",
+			way.name, len(rounds[i]), m, m.rate/limit.rate, (m.own+m.engine)/(limit.own+limit.engine), m.engine/limit.engine)
+		name := strings.ReplaceAll(way.name, " ", "_")
+		b.ReportMetric(m.rate, name+"_rows/s")
+		b.ReportMetric(m.own, name+"_own_cpu_us/row")
+		b.ReportMetric(m.engine, name+"_engine_cpu_us/row")
+	}
+}
+
+const (
+	// sinkRows are the rows of a round; the slow ways get fewer.
+	sinkRows = 400_000
+	slowRows = 60_000
+	// warmRows go before, so that the start is not measured.
+	warmRows = 24_000
+	// preparedRows are those of which the blocks and the JSON are made.
+	preparedRows = 120_000
+	// memoryRows is N: the memory of the sink is read after so many, and after four times as many.
+	memoryRows = 250_000
+)
+
+// way is one of the ways.
+type way struct {
+	name string
+	run  func(b *testing.B) round
+}
+
+// round is a result: rows a second, processor time in microseconds a row of the process and of the engine, rows of an
+// insert, and the largest resident memory of the process in MB.
+type round struct{ rate, own, engine, block, peak float64 }
+
+func (r round) String() string {
+	return fmt.Sprintf("%7.0f rows/s, CPU us a row: own %5.1f, engine %5.1f; %6.0f rows an insert; at most %4.0f MB resident", r.rate, r.own, r.engine, r.block, r.peak)
+}
+
+func average(rounds []round) (m round) {
+	n := float64(len(rounds))
+	for _, r := range rounds {
+		m.rate, m.own, m.engine, m.block, m.peak = m.rate+r.rate/n, m.own+r.own/n, m.engine+r.engine/n, m.block+r.block/n, max(m.peak, r.peak)
+	}
+	return m
+}
+
+// yard is what all ways share: the engine, a registry, and what was prepared.
+type yard struct {
+	address  string
+	engine   int
+	registry string
+	schema   int32
+	cfg      sink.Config
+	db       *warehouse.Warehouse
+	columns  []string
+	blocks   []string // files
+	json     [][]byte
+}
+
+func newYard(b *testing.B) *yard {
+	b.Helper()
+	y := &yard{address: enginetest.Start(b), registry: registrytest.Serve(b)}
+	for _, child := range children(b, os.Getpid()) {
+		y.engine = child
+	}
+	y.cfg = mover{ClickHouse: y.address}.sink()
+	if err := warehouse.Migrate(b.Context(), y.cfg.ClickHouse, sink.Migrations(), zap.NewNop()); err != nil {
 		b.Fatal(err)
 	}
-	db, err := warehouse.Open(cfg.ClickHouse)
-	if err != nil {
+	var err error
+	if y.db, err = warehouse.Open(y.cfg.ClickHouse); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		if err := db.Close(); err != nil {
+		if err := y.db.Close(); err != nil {
 			b.Error(err)
 		}
 	})
-	b.Run("kafka", func(b *testing.B) { benchKafka(b, cfg) })
-	b.Run("ready_blocks", func(b *testing.B) { benchReadyBlocks(b, db, cfg.BatchRecords/streamtest.Config(nil).Partitions) })
-}
-
-func benchKafka(b *testing.B, cfg sink.Config) {
-	brokers := streamtest.Broker(b)
-	kafka := streamtest.Client(b, brokers)
-	reg := registrytest.Client(b)
-	rows := sinkRows * b.N
-	load(b, kafka, reg, rows)
-
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	before, engine := spentSoFar(b), engineCPU(b)
-	b.ResetTimer()
-	go func() {
-		done <- sink.Run(ctx, cfg, service.Platform{
-			Workspace: workspace.DefaultConfig(), Kafka: kafka, Registry: reg,
-			Log: zap.NewNop(), Metrics: prometheus.NewRegistry(), Ready: service.NewHost(zap.NewNop()).Ready,
-		})
-	}()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for committed(b, kafka) < int64(rows) {
-		select {
-		case err := <-done:
-			b.Fatalf("the sink ended: %v", err)
-		case <-tick.C:
-		}
-	}
-	b.StopTimer()
-	report(b, before, engine, rows)
-	cancel()
-	if err := <-done; err != nil {
-		b.Fatal(err)
-	}
-}
-
-// load fills the topic before the sink is started.
-func load(b *testing.B, kafka *stream.Client, reg *registry.Registry, rows int) {
-	b.Helper()
-	if err := kafka.EnsureTopics(b.Context(), stream.Enriched, stream.Rejected, stream.IdentityMap); err != nil {
-		b.Fatal(err)
-	}
-	id, err := reg.Register(b.Context(), stream.Enriched, schemas.EnrichedTouchpointSchema())
+	conf := registry.DefaultConfig()
+	conf.URL = y.registry
+	reg, err := registry.New(conf, zap.NewNop())
 	if err != nil {
 		b.Fatal(err)
 	}
-	var batch []*stream.Record
-	for i := range rows {
+	if y.schema, err = reg.Register(b.Context(), stream.Enriched, schemas.EnrichedTouchpointSchema()); err != nil {
+		b.Fatal(err)
+	}
+	return y
+}
+
+// records are events as the enricher writes them.
+func (y *yard) records(from, to int) []*stream.Record {
+	records := make([]*stream.Record, 0, to-from)
+	for i := from; i < to; i++ {
 		e := enriched(i)
-		batch = append(batch, &stream.Record{Topic: stream.Enriched, Key: []byte(e.Anchor.String()), Value: e.AppendAvro(schemas.AppendHeader(nil, id))})
-		if len(batch) == 5000 || i == rows-1 {
-			if err := kafka.Produce(b.Context(), batch...); err != nil {
-				b.Fatal(err)
-			}
-			batch = nil
+		records = append(records, &stream.Record{Topic: stream.Enriched, Key: []byte(e.Anchor.String()), Value: e.AppendAvro(schemas.AppendHeader(nil, y.schema))})
+	}
+	return records
+}
+
+func (y *yard) sinkWay() way {
+	return way{kindSink, func(b *testing.B) round {
+		bus := newBus(b, stream.Enriched, sink.GroupTouchpoints)
+		m := mover{Kind: kindSink, Brokers: bus.brokers, Registry: y.registry, ClickHouse: y.address, DataDir: b.TempDir()}
+		return y.drain(b, bus, sinkRows, y.records, func() *moverProcess { return m.start(b) })
+	}}
+}
+
+func (y *yard) loopWay() way {
+	return way{kindLoop, func(b *testing.B) round {
+		bus := newBus(b, stream.Enriched, loopGroup)
+		m := mover{Kind: kindLoop, Brokers: bus.brokers, Registry: y.registry, ClickHouse: y.address}
+		return y.drain(b, bus, slowRows, y.records, func() *moverProcess { return m.start(b) })
+	}}
+}
+
+func (y *yard) readyBlocks() way {
+	return way{kindReady, func(b *testing.B) round {
+		m := mover{Kind: kindReady, ClickHouse: y.address, Blocks: y.blocks, Columns: y.columns}
+		p := m.start(b)
+		p.answers(b, "ready")
+		p.order(b, strconv.Itoa(warmRows))
+		p.answers(b, "done")
+		rows := y.stored(b)
+		measured := y.measure(b, p)
+		p.order(b, strconv.Itoa(sinkRows))
+		p.answers(b, "done")
+		r := measured(func() int { return y.stored(b) - rows })
+		p.stop(b)
+		return r
+	}}
+}
+
+// drain lets a process at rest find rows of events, and waits until it has committed all.
+func (y *yard) drain(b *testing.B, bus *bus, rows int, records func(from, to int) []*stream.Record, start func() *moverProcess) round {
+	b.Helper()
+	bus.produce(b, records(0, warmRows))
+	batch := records(warmRows, warmRows+rows)
+	p := start()
+	bus.await(b, p, warmRows)
+	// It sees all of them at once.
+	p.signal(b, syscall.SIGSTOP)
+	bus.produce(b, batch)
+	measured := y.measure(b, p)
+	p.signal(b, syscall.SIGCONT)
+	bus.await(b, p, int64(warmRows+rows))
+	r := measured(func() int { return rows })
+	if stored := y.stored(b); stored != warmRows+rows {
+		b.Fatalf("%d rows are stored of %d", stored, warmRows+rows)
+	}
+	p.stop(b)
+	return r
+}
+
+// measure starts the clocks; what it returns stops them.
+func (y *yard) measure(b *testing.B, p *moverProcess) func(rows func() int) round {
+	b.Helper()
+	y.rest(b)
+	began, own, engine := time.Now(), processCPU(b, p.pid()), processCPU(b, y.engine)
+	return func(rows func() int) round {
+		took := time.Since(began)
+		own = processCPU(b, p.pid()) - own
+		y.rest(b)
+		engine = processCPU(b, y.engine) - engine
+		n := float64(rows())
+		return round{
+			rate: n / took.Seconds(), own: float64(own.Microseconds()) / n, engine: float64(engine.Microseconds()) / n,
+			block: y.number(b, "SELECT avg(rows) FROM system.parts WHERE database = 'parcours' AND table = 'events' AND level = 0"),
+			peak:  megabytes(b, p, "VmHWM"),
 		}
 	}
 }
 
-func committed(b *testing.B, kafka *stream.Client) int64 {
+// rest waits until the engine merges nothing and needs next to no processor time.
+func (y *yard) rest(b *testing.B) {
 	b.Helper()
-	offsets, err := kafka.Committed(b.Context(), sink.GroupTouchpoints, stream.Enriched)
-	if err != nil {
-		b.Fatal(err)
+	const idle, pause = 20 * time.Millisecond, 250 * time.Millisecond
+	for before := time.Duration(0); ; {
+		now := processCPU(b, y.engine)
+		if now-before <= idle && y.number(b, "SELECT count() FROM system.merges") == 0 {
+			return
+		}
+		before = now
+		<-time.After(pause)
 	}
-	total := int64(0)
-	for _, offset := range offsets {
-		total += offset
-	}
-	return total
 }
 
-// benchReadyBlocks inserts blocks that ClickHouse itself wrote from the rows of the sink.
-func benchReadyBlocks(b *testing.B, db *warehouse.Warehouse, block int) {
-	stream, err := db.Stream(b.Context(), "Native", fmt.Sprintf("SELECT * FROM parcours.events ORDER BY _offset LIMIT %d SETTINGS max_block_size = %d", block, block))
-	if err != nil {
-		b.Fatal(err)
-	}
-	body, err := io.ReadAll(stream)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := stream.Close(); err != nil {
-		b.Fatal(err)
-	}
-	names, err := db.Query(b.Context(), "SELECT name FROM system.columns WHERE database = 'parcours' AND table = 'events' ORDER BY position")
-	if err != nil {
-		b.Fatal(err)
-	}
-	var columns []string
-	for _, row := range names.Rows {
-		columns = append(columns, row[0])
-	}
-	rows := 0
-	before, engine := spentSoFar(b), engineCPU(b)
-	b.ResetTimer()
-	for rows < sinkRows*b.N {
-		if err := db.InsertNative(b.Context(), "events", columns, uuid.NewString(), body); err != nil {
+// empty takes the rows of the round before away.
+func (y *yard) empty(b *testing.B) {
+	b.Helper()
+	for _, table := range []string{"events", "contacts", "traits", "identifier_sightings"} {
+		if err := y.db.Exec(b.Context(), "TRUNCATE TABLE parcours."+table+" SYNC"); err != nil {
 			b.Fatal(err)
 		}
-		rows += block
 	}
-	b.StopTimer()
-	report(b, before, engine, rows)
+}
+
+func (y *yard) stored(b *testing.B) int {
+	b.Helper()
+	return int(y.number(b, "SELECT count() FROM parcours.events"))
+}
+
+func (y *yard) number(b *testing.B, query string) float64 {
+	b.Helper()
+	var n float64
+	if err := y.db.ScanRow(b.Context(), []any{&n}, "SELECT toFloat64(("+query+"))"); err != nil {
+		b.Fatal(err)
+	}
+	return n
 }
 
 // engineCPU is what the children of this process, of which the engine is one, have used.
@@ -184,14 +292,4 @@ func engineCPU(b *testing.B) time.Duration {
 		total += processCPU(b, child)
 	}
 	return total
-}
-
-func report(b *testing.B, before spent, engine time.Duration, rows int) {
-	b.Helper()
-	cpu, allocations := before.since(b, float64(rows))
-	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
-	b.ReportMetric(cpu, "own_cpu_us/row")
-	b.ReportMetric(allocations, "own_allocs/row")
-	b.ReportMetric(float64((engineCPU(b)-engine).Microseconds())/float64(rows), "engine_cpu_us/row")
-	b.ReportMetric(0, "ns/op")
 }
