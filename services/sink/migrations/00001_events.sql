@@ -1,5 +1,7 @@
 -- Touchpoints. squash moves customer_id, so it stands in no key. Parts are synced before an insert is answered, because
 -- the offsets in Kafka are committed after it and a power cut must not part the two.
+-- Rows of one visitor stand together, so that what repeats from one to the next takes no space: docs/adr/0008-warehouse-layout.md
+-- has what each choice here was measured against.
 
 -- +goose NO TRANSACTION
 -- +goose Up
@@ -19,7 +21,7 @@ CREATE TABLE IF NOT EXISTS parcours.events
     anchor                        UUID COMMENT 'Node of the strongest usable identifier, shared or not; fixed for ever.',
     anchor_type                   LowCardinality(String) COMMENT 'Type of the anchor\'s identifier.',
     customer_id                   UUID COMMENT 'Customer as of iv; customer_events has the customer of now.',
-    iv                            Int64 COMMENT 'Position in the evidence log that customer_id was resolved at; 0 when no evidence was needed. Squash moves both.',
+    iv                            Int64 COMMENT 'Position in the evidence log that customer_id was resolved at; 0 when no evidence was needed. Squash moves both.' CODEC(Delta, ZSTD(1)),
     stand_ins                     Array(UUID) COMMENT 'Nodes of the identifiers after the anchor, strongest first: the first that is not shared stands for the event when its anchor is.',
     `identifiers.type`            Array(LowCardinality(String)) COMMENT 'Kind of identifier: user_id, loyalty_card, email, email_canon, phone, payment_reference, device_id, anonymous_id, till_record or a custom type.',
     `identifiers.node`            Array(UUID) COMMENT 'Keyed hash of each identifier; never a clear value.',
@@ -31,8 +33,8 @@ CREATE TABLE IF NOT EXISTS parcours.events
     consent_source                LowCardinality(String) COMMENT 'Where the choice was read: the consent tool or the field of the event.',
     consent_version               LowCardinality(String) COMMENT 'Version of the notice that was shown.',
     page_url                      String COMMENT 'Whole address of the page.',
-    page_path                     String COMMENT 'Path of the address.',
-    page_title                    String COMMENT 'Title of the page.',
+    page_path                     LowCardinality(String) COMMENT 'Path of the address.',
+    page_title                    LowCardinality(String) COMMENT 'Title of the page.',
     page_referrer                 String COMMENT 'Address of the page before.',
     page_search                   String COMMENT 'Query string of the address, with its question mark.',
     page_category                 LowCardinality(String) COMMENT 'Category given to the page call.',
@@ -99,9 +101,9 @@ CREATE TABLE IF NOT EXISTS parcours.events
     `tender.type`                 Array(LowCardinality(String)) COMMENT 'card, cash, voucher, ...',
     `tender.amount`               Array(Nullable(Decimal(18, 4))) COMMENT 'Amount paid this way.',
     `tender.reference`            Array(String) COMMENT 'The provider\'s token or PAR; never a card number.',
-    `items.product_id`            Array(String) COMMENT 'Product.',
-    `items.sku`                   Array(String) COMMENT 'Stock keeping unit.',
-    `items.name`                  Array(String) COMMENT 'Name of the product.',
+    `items.product_id`            Array(LowCardinality(String)) COMMENT 'Product.',
+    `items.sku`                   Array(LowCardinality(String)) COMMENT 'Stock keeping unit.',
+    `items.name`                  Array(LowCardinality(String)) COMMENT 'Name of the product.',
     `items.category`              Array(LowCardinality(String)) COMMENT 'Category.',
     `items.brand`                 Array(LowCardinality(String)) COMMENT 'Brand.',
     `items.variant`               Array(LowCardinality(String)) COMMENT 'Variant.',
@@ -120,8 +122,8 @@ CREATE TABLE IF NOT EXISTS parcours.events
     feedback_comment              String COMMENT 'Free text.',
     review_id                     String COMMENT 'Review.',
     feedback_product_id           String COMMENT 'Product reviewed.',
-    properties                    JSON COMMENT 'All other properties; properties.name reads one of them; a name with a dot reads like a nested one.',
-    traits                        JSON COMMENT 'All other traits sent with the event; the table traits has the last of each.',
+    properties                    JSON(max_dynamic_paths = 64) COMMENT 'All other properties; properties.name reads one of them; a name with a dot reads like a nested one.',
+    traits                        JSON(max_dynamic_paths = 64) COMMENT 'All other traits sent with the event; the table traits has the last of each.',
     device_class                  LowCardinality(String) COMMENT 'desktop, mobile, tablet, tv, console, bot, till or other.',
     device_brand                  LowCardinality(String) COMMENT 'Brand of the device, from the user agent.',
     device_model                  LowCardinality(String) COMMENT 'Model of the device, from the user agent.',
@@ -155,7 +157,6 @@ CREATE TABLE IF NOT EXISTS parcours.events
     _schema_id                    Int32 COMMENT 'Registry id of the schema the row was written with.',
     _produced_at                  DateTime64(3, 'UTC') COMMENT 'When the enricher wrote the event to Kafka.',
     _ingested_at                  DateTime64(3, 'UTC') COMMENT 'When the sink sent the insert that carried the row.',
-    INDEX by_anchor anchor TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_order order_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_offset _offset TYPE minmax GRANULARITY 1,
@@ -163,7 +164,12 @@ CREATE TABLE IF NOT EXISTS parcours.events
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)
-ORDER BY (workspace, type, name, toDate(occurred_at), anchor, occurred_at, event_id)
+ORDER BY (workspace, channel, anchor, occurred_at, event_id)
 TTL toDateTime(received_at) + INTERVAL 25 MONTH
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    -- A small part is one file instead of some hundreds: an insert of 50,000 rows then costs a quarter.
+    min_bytes_for_wide_part = 67108864,
+    default_compression_codec = 'ZSTD(1)',
+    -- Merging thousands of names in the advanced format took thirty times as long.
+    object_shared_data_serialization_version = 'map', object_shared_data_serialization_version_for_zero_level_parts = 'map'
 COMMENT 'One row per touchpoint; nothing but customer_id and iv ever changes. Query customer_events to have the customer of now.';

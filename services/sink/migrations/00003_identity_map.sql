@@ -24,5 +24,5 @@ CREATE TABLE IF NOT EXISTS parcours.identity_map
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (workspace, node)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 67108864, default_compression_codec = 'ZSTD(1)'
 COMMENT 'Which customer each node belongs to, by version, as far as events need it. Older versions fade at merges; identity_map_dict has the latest.';

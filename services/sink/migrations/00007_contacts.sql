@@ -42,5 +42,5 @@ CREATE TABLE IF NOT EXISTS parcours.contacts
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (workspace, anchor, source, content, stand_ins)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 67108864, default_compression_codec = 'ZSTD(1)'
 COMMENT 'The only home of clear contact and civil values: one row per anchor, source and set of values, as last stated, and as often as its other identifiers differ. customer_contacts has the customer of now.';

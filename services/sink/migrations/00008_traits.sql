@@ -24,5 +24,5 @@ CREATE TABLE IF NOT EXISTS parcours.traits
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (workspace, anchor, field, source, stand_ins)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 67108864, default_compression_codec = 'ZSTD(1)'
 COMMENT 'What is said of a customer, one value per anchor, field, source and other identifiers: the value with the greatest version holds. customer_traits has the customer of now, and customers the last of each field.';

@@ -32,5 +32,5 @@ CREATE TABLE IF NOT EXISTS parcours.identity_audit
 ENGINE = ReplacingMergeTree
 ORDER BY (workspace, position, sequence)
 TTL toDateTime(at) + INTERVAL 25 MONTH
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 67108864, default_compression_codec = 'ZSTD(1)'
 COMMENT 'What identity saw and decided: pairs linked, refused and by which limit, hubs, splits, and what operators ruled.';
