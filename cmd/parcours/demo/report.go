@@ -60,7 +60,7 @@ func Report(ctx context.Context, db Database, run Run, out io.Writer, opts Optio
 	r := reporter{db: db}
 	for _, ask := range []func(context.Context) error{
 		func(ctx context.Context) error { return r.pipeline(ctx, run) },
-		r.channelMix, r.bestCustomers, r.journey, r.topProducts, r.campaigns, r.research, r.rejected,
+		r.channelMix, r.segments, r.bestCustomers, r.journey, r.topProducts, r.campaigns, r.research, r.rejected,
 		func(ctx context.Context) error { return r.identity(ctx, run.Truth) },
 	} {
 		if err := ask(ctx); err != nil {
@@ -181,6 +181,22 @@ func (r *reporter) channelMix(ctx context.Context) error {
 			{"average order €", money},
 			{"orders each", ratio},
 			{"each €", money},
+		},
+	})
+	return err
+}
+
+func (r *reporter) segments(ctx context.Context) error {
+	_, err := r.table(ctx, &section{
+		Name: "segments", Title: "Segments",
+		Says: "Buyers by how recently they bought, how often and for how much (RFM). Tickets that name nobody are left out.",
+		columns: []column{
+			{"segment", text},
+			{"customers", count},
+			{"days since", ratio},
+			{"orders each", ratio},
+			{"spent each €", money},
+			{"left a cart", count},
 		},
 	})
 	return err

@@ -147,6 +147,18 @@ func TestReportOfARealRun(t *testing.T) {
 	if clicks == 0 || across == 0 {
 		t.Errorf("%d orders after a click, %d after a visit on the other side: views were not refreshed, or nothing meets", clicks, across)
 	}
+	buyers, scored := int64(0), int64(0)
+	for _, row := range rows["channel_mix"] {
+		if number(row[2]) > 0 {
+			buyers += number(row[1])
+		}
+	}
+	for _, row := range rows["segments"] {
+		scored += number(row[1])
+	}
+	if scored == 0 || scored > buyers {
+		t.Errorf("%d customers bought, %d have a segment", buyers, scored)
+	}
 	orders := int64(0)
 	for _, row := range rows["channel_mix"] {
 		orders += number(row[2])
