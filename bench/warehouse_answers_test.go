@@ -1,7 +1,10 @@
 package bench
 
 import (
+	"flag"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -16,12 +19,14 @@ func TestQuestions(t *testing.T) {
 	r := newRetail(t, smallRetail)
 	customer := r.buyer(t)
 	all := questions(t)
+	page := pageHead
 	if len(all) != len(sense) {
 		t.Fatalf("%d questions in questions/, and %d are known", len(all), len(sense))
 	}
 	for _, q := range all {
 		t.Run(q.name, func(t *testing.T) {
 			rows := r.ask(t, q.sql, customer).Data
+			page += r.section(t, q, customer)
 			if len(rows) == 0 {
 				t.Fatal("no answer")
 			}
@@ -36,6 +41,41 @@ func TestQuestions(t *testing.T) {
 			}
 		})
 	}
+	if *rewrite && !t.Failed() {
+		if err := os.WriteFile(questionsPage, []byte(page), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var rewrite = flag.Bool("rewrite", false, "write the page of the twelve questions anew, with the answers of TestQuestions")
+
+const (
+	questionsPage = "../docs/how-to/twelve-questions.md"
+	// pageRows is how much of each answer the page shows.
+	pageRows = 8
+	pageHead = `# Twelve questions
+
+What a retailer's analyst asks first, as SQL on the views. The files are in ` + "`bench/questions`" + `; what each costs on ten million events is in
+[bench/RESULTS.md](../../bench/RESULTS.md) ("Warehouse layout"). The answers are those of a small simulated retailer, cut to their first rows.
+` + "`go test -run TestQuestions -rewrite .`" + ` in ` + "`bench`" + ` writes this page.
+`
+)
+
+// section is what the page shows of a question.
+func (r *retail) section(t testing.TB, q question, customer string) string {
+	t.Helper()
+	title, _, _ := strings.Cut(strings.TrimPrefix(q.sql, "-- "), ":")
+	text := r.text(t, fmt.Sprintf("SELECT * FROM (%s) LIMIT %d FORMAT TSVWithNames", q.sql, pageRows), customer)
+	var table strings.Builder
+	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		cells := strings.Split(line, "\t")
+		fmt.Fprintf(&table, "| %s |\n", strings.Join(cells, " | "))
+		if i == 0 {
+			table.WriteString("|" + strings.Repeat(" --- |", len(cells)) + "\n")
+		}
+	}
+	return fmt.Sprintf("\n## %s\n\n```sql\n%s```\n\n%s", title, q.sql, table.String())
 }
 
 // row is one row of an answer; is reads a number of it.
@@ -131,4 +171,17 @@ var sense = map[string]func(r row, before []row) string{
 		return say(unless(is(r, "p50_s") >= 0 && is(r, "p50_s") <= is(r, "p95_s") && is(r, "p95_s") <= is(r, "max_s"), "the quantiles are out of order"),
 			unless(is(r, "last_hour") <= is(r, "last_day"), "more in an hour than in a day"))
 	},
+}
+
+// What the how-to page shows is what is measured.
+func TestQuestionsPage(t *testing.T) {
+	text, err := os.ReadFile(questionsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range questions(t) {
+		if !strings.Contains(string(text), "```sql\n"+q.sql+"```") {
+			t.Errorf("docs/how-to/twelve-questions.md does not show bench/questions/%s.sql as it is: copy it there, with its answer", q.name)
+		}
+	}
 }

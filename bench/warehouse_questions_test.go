@@ -49,10 +49,20 @@ type answer struct {
 // ask puts a question over HTTP, whose answers say what was read.
 func (r *retail) ask(t testing.TB, sql, customer string) answer {
 	t.Helper()
+	var a answer
+	if err := json.Unmarshal([]byte(r.text(t, sql+" FORMAT JSON SETTINGS output_format_json_quote_64bit_integers = 0", customer)), &a); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// text is the answer in the format that the query states.
+func (r *retail) text(t testing.TB, sql, customer string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), r.cfg.Timeout)
 	defer cancel()
 	where := url.URL{Scheme: "http", Host: r.cfg.Addresses[0], Path: "/", RawQuery: url.Values{"param_customer": {customer}}.Encode()}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, where.String(), strings.NewReader(sql+" FORMAT JSON SETTINGS output_format_json_quote_64bit_integers = 0"))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, where.String(), strings.NewReader(sql))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,11 +77,7 @@ func (r *retail) ask(t testing.TB, sql, customer string) answer {
 	if response.StatusCode != http.StatusOK {
 		t.Fatalf("%s\n%s", sql, body)
 	}
-	var a answer
-	if err := json.Unmarshal(body, &a); err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return string(body)
 }
 
 // buyer is a customer who buys on the web and in shops.
