@@ -213,14 +213,21 @@ func (s *sharing) add(p kgo.FetchTopicPartition) {
 	s.wake()
 }
 
-// restart begins a partition anew at an offset, without what was read and planned of it.
+// restart begins a partition anew at the offset where its log was cut, without what was read and planned of it. What it
+// has read below and not committed is still in the log: then the plans and positions of all are read anew.
 func (s *sharing) restart(topic string, partition int32, offset int64) {
 	s.mu.Lock()
 	own := s.shares[topic][partition]
 	s.mu.Unlock()
-	if own != nil {
-		s.adopt(&share{topic: topic, partition: partition, member: own.member, position: offset, next: offset, epoch: -1, plan: Plan{To: -1}})
+	if own == nil {
+		return
 	}
+	s.drop(topic, partition) // the position stands still only when its worker is out
+	if own.position < offset {
+		s.end(fmt.Errorf("%w: the log of %s/%d was cut at %d, and %d is not committed", errRejoin, topic, partition, offset, own.position))
+		return
+	}
+	s.adopt(&share{topic: topic, partition: partition, member: own.member, position: offset, next: offset, epoch: -1, plan: Plan{To: -1}})
 }
 
 // crowded is whether shares hold memory that others need to go on: those that rest may have half of it while others do
