@@ -39,3 +39,15 @@ func (w *Warehouse) Places(ctx context.Context, table, topic string, partition i
 	}
 	return places, nil
 }
+
+// LastPlace is the greatest offset at or after from of which the table has a row; -1 when it has none. It asks as
+// [Warehouse.Places] does.
+func (w *Warehouse) LastPlace(ctx context.Context, table, topic string, partition int32, from int64) (int64, error) {
+	var last int64
+	query := "SELECT max(if(there, at, -1)) FROM (SELECT true AS there, _offset AS at FROM " + w.everywhere(table) + " WHERE _topic = ? AND _partition = ? AND _offset >= ? UNION ALL SELECT false, toInt64(-1))" +
+		" SETTINGS select_sequential_consistency = 1, skip_unavailable_shards = 0"
+	if err := w.ScanRow(ctx, []any{&last}, query, topic, partition, from); err != nil {
+		return -1, fmt.Errorf("read last place of %s/%d in %s: %w", topic, partition, table, err)
+	}
+	return last, nil
+}

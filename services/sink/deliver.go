@@ -40,12 +40,31 @@ type lane struct {
 	// committed is told after each range, and may be nil.
 	committed func()
 
+	unique []string // tables of which a row may not be inserted again
+
 	mu      sync.Mutex
 	entries map[int32][]dedup.Entry // of each partition's range in hand
+	stored  map[int32]int64         // the last offset of each partition that had a row when it was assigned
 }
 
-// Assign implements stream.RangeHandler: what stands in the log below position is known before anything after it.
+// Assign implements stream.RangeHandler: what stands in the log below position is known before anything after it, and
+// which rows after it are there already. Those of a planned range may be; others are when the group has gone back,
+// because somebody set its offsets or Kafka lost them, and then no plan tells how they were cut into ranges.
 func (l *lane) Assign(ctx context.Context, topic string, partition int32, position int64) error {
+	last := int64(-1)
+	for _, table := range l.unique {
+		at, err := l.warehouse.LastPlace(ctx, table, topic, partition, position)
+		if err != nil {
+			if ctx.Err() == nil {
+				l.available(false, "partitions of "+topic+" cannot be taken over")
+			}
+			return err
+		}
+		last = max(last, at)
+	}
+	l.mu.Lock()
+	l.stored[partition] = last
+	l.mu.Unlock()
 	if l.index == nil {
 		return nil
 	}

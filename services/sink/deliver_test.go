@@ -21,7 +21,8 @@ import (
 
 // network stands between the sink and ClickHouse and spoils inserts into events.
 type network struct {
-	address string
+	address   string
+	workspace string // of what is taken away from a view
 
 	mu      sync.Mutex
 	mode    mode
@@ -37,6 +38,7 @@ const (
 	lose        // let ClickHouse do the insert, and lose its answer
 	burn        // lose, and take the rows away again: the token is noted and the part is not there
 	tear        // lose, and take the rows of one month away: one of the block's parts is there
+	blind       // lose, and take away what the view made of it: the server died between the two
 	whole       // refuse all but the first range ever inserted: its halves meet the fault
 )
 
@@ -52,7 +54,7 @@ func newNetwork(t *testing.T, clickhouse string) *network {
 			forward.ServeHTTP(w, r)
 		case now == refuse, now == whole:
 			http.Error(w, "overloaded", http.StatusServiceUnavailable)
-		case now == lose, now == burn, now == tear:
+		case now == lose, now == burn, now == tear, now == blind:
 			answer := httptest.NewRecorder()
 			forward.ServeHTTP(answer, r)
 			if answer.Code != http.StatusOK {
@@ -61,6 +63,10 @@ func newNetwork(t *testing.T, clickhouse string) *network {
 			if gone := map[mode]string{burn: "1", tear: "toYYYYMM(occurred_at) = 202603"}[now]; gone != "" {
 				n.set(pass)
 				enginetest.Exec(t, clickhouse, "ALTER TABLE parcours.events DELETE WHERE "+gone+" SETTINGS mutations_sync = 2")
+			}
+			if now == blind {
+				n.set(pass)
+				enginetest.Exec(t, clickhouse, "ALTER TABLE parcours.identifier_sightings DELETE WHERE workspace = '"+n.workspace+"' SETTINGS mutations_sync = 2")
 			}
 			panic(http.ErrAbortHandler) // closes the connection
 		}
@@ -240,6 +246,28 @@ func TestTornBlockIsCompleted(t *testing.T) {
 	if rows := r.rows("SELECT count(), uniqExact(event_id) FROM events WHERE workspace = %s"); rows[0][0] != "2" || rows[0][1] != "2" {
 		t.Errorf("rows and events are %v, want 2 of both", rows[0])
 	}
+}
+
+// What a view makes of an insert is written after the rows, and a server may die between the two: what the table has, the
+// view's target has as well once the range is committed.
+func TestViewOfALostInsertIsMadeAnew(t *testing.T) {
+	r := newRig(t)
+	n := newNetwork(t, r.cfg.ClickHouse.Addresses[0])
+	r.cfg.ClickHouse.Addresses, n.workspace = []string{n.address}, r.workspace
+	r.run()
+	r.produce(event(1, "Product Viewed"))
+	r.awaitCommitted(1)
+	n.set(blind)
+	r.produce(event(1, "Product Viewed"), event(2, "Product Viewed"))
+	r.awaitCommitted(3)
+	r.produce(event(1, "Product Viewed"))
+	r.awaitCommitted(4)
+	// The first range is not in doubt, and was taken away with the others.
+	rows := r.rows("SELECT count(), sum(n) FROM (SELECT node, uniqCombinedMerge(12)(events) AS n FROM identifier_sightings WHERE workspace = %s GROUP BY node)")
+	if rows[0][0] != "2" || rows[0][1] != "3" {
+		t.Errorf("nodes and sightings are %v, want 2 nodes and 3 sightings", rows[0])
+	}
+	r.eventually("SELECT count() FROM events WHERE workspace = %s", "4")
 }
 
 // Whatever cannot be a row goes to quarantine with its reason and bytes, and holds nothing else back.

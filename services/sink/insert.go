@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/internal/warehouse"
 	"go.uber.org/zap"
@@ -24,48 +25,69 @@ type insertion struct {
 	loader   loader
 	table    *rows
 	rejected *rejected
+	// only are the offsets of the records whose rows are inserted, where it is not all of them.
+	only map[int64]bool
 }
 
 // run inserts the rows of a range that are not there yet. The block of the table holds all of them.
 //
 // A token is believed where there is no doubt. There is one after an attempt whose end nobody knows, in this process or
-// another, and when ClickHouse may have forgotten the token. Versions of ClickHouse differ, besides, in whether a table
-// without replicas notes a token before or after it keeps the part: a server that died between the two drops the
-// repetition of what it never kept, or keeps it twice. So in doubt the table is asked which rows it has, the others
-// are inserted, and it is asked again: under the range's token first, for the lost request may still be on its way,
-// and under a token of their own when that one was burnt.
+// another, when ClickHouse may have forgotten the token, and when the group has gone back to where rows are already.
+// Versions of ClickHouse differ, besides, in whether a table without replicas notes a token before or after it keeps the
+// part: a server that died between the two drops the repetition of what it never kept, or keeps it twice. So in doubt
+// the table is asked which rows it has, the others are inserted, and it is asked again: under the range's token first,
+// for the lost request may still be on its way, and under a token of their own when that one was burnt. In the end, what
+// views make of the rows is made anew.
 func (i insertion) run(ctx context.Context, records []*stream.Record, d stream.Delivery) error {
-	if !i.table.unique || !i.inDoubt(d) {
+	if !i.inDoubt(d) {
 		return i.insert(ctx, records, "")
+	}
+	if !i.table.unique {
+		// It is not asked: a row that is repeated changes nothing, and a burnt token would lose it.
+		return i.insert(ctx, records, again())
 	}
 	for attempt := 0; ; attempt++ {
 		missing, err := i.missing(ctx, records)
-		if err := i.after("asked/"+i.table.block.Table(), err); err != nil || len(missing) == 0 {
+		if err := i.after("asked/"+i.table.block.Table(), err); err != nil {
 			return err
+		}
+		if len(missing) == 0 {
+			return i.derive(ctx, records)
 		}
 		suffix := ""
-		if attempt > 0 {
-			suffix = fmt.Sprintf("/again-%d-%d", d.Attempt, attempt)
+		switch attempt {
+		case 0:
+		case 1:
+			suffix = again()
 			i.log.Warn("rows of a repeated insert are missing and are inserted under another token",
 				zap.String("table", i.table.block.Table()), zap.String("token", token(records)), zap.Int("rows", len(missing)))
+		default:
+			return fmt.Errorf("%d rows of %s are not in %s after their insert was answered: look for what deletes them at once, a mutation or a retention", len(missing), token(records), i.table.block.Table())
 		}
-		if err := i.reload(ctx, missing); err != nil {
+		i.only = missing
+		if err := i.reload(ctx, records); err != nil {
 			return err
 		}
-		if err := i.insert(ctx, missing, suffix); err != nil {
+		if err := i.insert(ctx, records, suffix); err != nil {
 			return err
 		}
 	}
 }
 
+// again makes a token that no earlier insert has, in this process or another.
+func again() string { return "/again-" + uuid.NewString() }
+
 // inDoubt is whether the rows of a delivery may be in the table without our knowing.
 func (i insertion) inDoubt(d stream.Delivery) bool {
-	return d.Replayed || time.Since(d.Planned) > i.trust
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	last, assigned := i.stored[d.Partition]
+	return d.Replayed || time.Since(d.Planned) > i.trust || assigned && d.First() <= last
 }
 
-// missing are the records whose rows the table should have and does not. A row is known by its offset and the time of its
+// missing are the offsets whose rows the table should have and does not. A row is known by its offset and the time of its
 // record: a topic that was made anew starts at offset 0 again.
-func (i insertion) missing(ctx context.Context, records []*stream.Record) ([]*stream.Record, error) {
+func (i insertion) missing(ctx context.Context, records []*stream.Record) (map[int64]bool, error) {
 	first, last := records[0], records[len(records)-1]
 	stored, err := i.warehouse.Places(ctx, i.table.block.Table(), first.Topic, first.Partition, first.Offset, last.Offset)
 	if err != nil {
@@ -75,25 +97,34 @@ func (i insertion) missing(ctx context.Context, records []*stream.Record) ([]*st
 	for _, row := range stored {
 		there[row] = true
 	}
-	var missing []*stream.Record
+	missing := make(map[int64]bool)
 	for _, record := range records {
 		if !there[warehouse.Place{Offset: record.Offset, ProducedAt: record.Timestamp.UnixMilli()}] && !i.rejected.has(record) {
-			missing = append(missing, record)
+			missing[record.Offset] = true
 		}
 	}
 	return missing, nil
 }
 
-// reload makes the table's block hold the rows of these records alone. What cannot be decoded was rejected when all
-// were loaded.
+// reload makes the table's block hold the rows of these records alone, as far as they are to be inserted. What cannot be
+// decoded was rejected when all were loaded.
 func (i insertion) reload(ctx context.Context, records []*stream.Record) error {
 	i.table.block.Reset()
+	if i.only != nil {
+		all := records
+		records = make([]*stream.Record, 0, len(i.only))
+		for _, record := range all {
+			if i.only[record.Offset] {
+				records = append(records, record)
+			}
+		}
+	}
 	return i.loader.load(ctx, records, i.table, func(*stream.Record, fault) {})
 }
 
 // insert writes the block that the records made for the table. When the server blames a value, the records are halved
 // until the one at fault stands alone: it goes to quarantine, all others into the table. The same records are halved
-// the same way each time, so the tokens of the halves hold as well.
+// the same way each time, whichever of their rows are still to be inserted, so the tokens of the halves hold as well.
 func (i insertion) insert(ctx context.Context, records []*stream.Record, suffix string) error {
 	if i.table.block.Rows() == 0 {
 		return nil

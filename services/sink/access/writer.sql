@@ -4,6 +4,7 @@
 CREATE ROLE IF NOT EXISTS writer;
 GRANT
     INSERT ON parcours.events,
+    INSERT ON parcours.identifier_sightings,
     INSERT ON parcours.contacts,
     INSERT ON parcours.traits,
     INSERT ON parcours.rejected_events,
@@ -12,8 +13,9 @@ GRANT
     INSERT ON parcours.identity_audit,
     SELECT ON parcours.source_priorities,
     INSERT ON parcours.source_priorities,
-    -- Which rows of a range are there already.
+    -- Which rows of a range are there already, and what views make of them.
     SELECT(_topic, _partition, _offset, _produced_at) ON parcours.events,
+    SELECT(workspace, event_id, type, name, source, occurred_at, `identifiers.type`, `identifiers.node`) ON parcours.events,
     SELECT(_topic, _partition, _offset, _produced_at) ON parcours.rejected_events,
     -- The dictionaries are made anew with the sink's account, and read.
     SELECT ON parcours.identity_map,
