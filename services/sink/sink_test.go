@@ -23,7 +23,13 @@ import (
 	"go.uber.org/zap/zaptest"
 )
 
-func TestMain(m *testing.M) { enginetest.Main(m) }
+func TestMain(m *testing.M) {
+	if sink.IsLedgerSink() {
+		sink.RunLedgerSink()
+		return
+	}
+	enginetest.Main(m)
+}
 
 // patience is how long a test waits for what must come.
 const patience = 30 * time.Second

@@ -2,8 +2,11 @@ package streamtest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -36,26 +39,39 @@ func Expel(t testing.TB, brokers []string, clientID string, groups ...string) {
 	// A clean-up expels as well.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), adminTimeout)
 	defer cancel()
-	client := connect(t, brokers)
+	if _, err := TryExpel(ctx, brokers, clientID, groups...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TryExpel is [Expel] for goroutines beside the test's own; it tells how many members are gone.
+func TryExpel(ctx context.Context, brokers []string, clientID string, groups ...string) (gone int, err error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		return 0, fmt.Errorf("expel %s: %w", clientID, err)
+	}
+	defer client.Close()
 	for _, group := range groups {
-		described, err := admin(t, brokers).DescribeGroups(ctx, group)
+		described, err := kadm.NewClient(client).DescribeGroups(ctx, group)
 		if err != nil {
-			t.Fatalf("describe group %s: %v", group, err)
+			return gone, fmt.Errorf("describe group %s: %w", group, err)
 		}
 		leave := kmsg.NewPtrLeaveGroupRequest()
 		leave.Group = group
 		for _, member := range described[group].Members {
 			if member.ClientID == clientID {
-				gone := kmsg.NewLeaveGroupRequestMember()
-				gone.MemberID = member.MemberID
-				leave.Members = append(leave.Members, gone)
+				one := kmsg.NewLeaveGroupRequestMember()
+				one.MemberID = member.MemberID
+				leave.Members = append(leave.Members, one)
 			}
 		}
 		if len(leave.Members) == 0 {
 			continue
 		}
 		if _, err := leave.RequestWith(ctx, client); err != nil {
-			t.Fatalf("expel %s from group %s: %v", clientID, group, err)
+			return gone, fmt.Errorf("expel %s from group %s: %w", clientID, group, err)
 		}
+		gone += len(leave.Members)
 	}
+	return gone, nil
 }
