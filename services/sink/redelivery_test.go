@@ -50,7 +50,7 @@ func TestRangeDeliveredAgainDoublesNothing(t *testing.T) {
 	refused.Store(0)
 	r.run()
 	poll(t, func() bool { return refused.Load() > 0 }, func() string { return "the range was not delivered again" })
-	for table, want := range map[string]string{"events": "2", "contacts": "1", "traits": "1"} {
+	for table, want := range map[string]string{"events": "2", "contacts FINAL": "1", "traits FINAL": "1"} {
 		r.eventually("SELECT count() FROM "+table+" WHERE workspace = %s", want)
 	}
 	n.mu.Lock()
