@@ -161,6 +161,16 @@ bench: setup-engine $(BIN)/benchstat ## Run the benchmarks of bench/
 bench-warehouse: setup-engine ## Ask EVENTS (ten million) simulated events the twelve questions, and for their customers of now
 	@cd bench && PARCOURS_BENCH_EVENTS=$(or $(EVENTS),10000000) go test -v -run '^$$' -bench '^BenchmarkWarehouse(Questions)?$$' -benchtime 3x -timeout 2h .
 
+# The stream processor that the sink is compared with has a module of its own: its versions are not the product's.
+$(BIN)/rivals: bench/rivals/go.mod bench/rivals/main.go | go
+	@mkdir -p $(@D)
+	@cd bench/rivals && GOWORK=off go build -o $@ .
+	@touch $@
+
+.PHONY: bench-sink
+bench-sink: setup-engine $(BIN)/rivals ## Measure the sink against ready blocks, a plain loop and a stream processor, and its memory (some minutes)
+	@cd bench && PARCOURS_BENCH_CONNECT=$(BIN)/rivals go test -v -run '^$$' -bench '^BenchmarkSink(Memory)?$$' -benchtime 3x -timeout 30m .
+
 .PHONY: bench-identity
 bench-identity: go ## Measure the customers found against who is really who, rule by rule (some minutes)
 	@cd bench && go test -run '^$$' -bench '^BenchmarkIdentityQuality$$' -benchtime 1x -timeout 30m .

@@ -21,7 +21,7 @@ import (
 	"github.com/parcours-cdp/parcours/services/sink"
 )
 
-// enriched is the i-th event of a shop: one in ten an order, the others page views.
+// enriched is the i-th event of a shop: one in ten an order, the others page views; seven of each visitor.
 func enriched(i int) *schemas.EnrichedTouchpoint {
 	e := &schemas.EnrichedTouchpoint{}
 	e.Touchpoint = *orderCompleted()
@@ -34,7 +34,7 @@ func enriched(i int) *schemas.EnrichedTouchpoint {
 	now := schemas.MillisOf(time.Now())
 	e.OccurredAt, e.ReceivedAt = now, now
 	e.OriginalTimestamp, e.SentAt = schemas.Some(now), schemas.Some(now)
-	e.Identifiers = []schemas.Identifier{{Type: "user_id", Value: node.String()}, {Type: "anonymous_id", Value: e.MessageID}}
+	e.Identifiers = []schemas.Identifier{{Type: "user_id", Value: node.String()}, {Type: "anonymous_id", Value: uuid.NewSHA1(uuid.NameSpaceDNS, node[:]).String()}}
 	e.Properties = `{"list":"home","position":` + strconv.Itoa(i%24) + `}`
 	e.Anchor, e.AnchorType, e.CustomerID = node, "user_id", node
 	e.Device = schemas.Some(schemas.Device{Class: "desktop", Brand: "Apple", OS: "macOS", OSVersion: "10.15", Browser: "Safari", BrowserVersion: "17.4"})
@@ -44,41 +44,44 @@ func enriched(i int) *schemas.EnrichedTouchpoint {
 	return e
 }
 
-// BenchmarkSink brings the same events into ClickHouse in four ways, each alone in a process of its own, in turn:
+// BenchmarkSink brings the same events into ClickHouse in several ways, each alone in a process of its own, in turn:
 //
 //   - ready blocks: their columns as Native blocks that ClickHouse itself wrote, from memory. It is the limit: no Kafka,
 //     nothing to decode, nothing to remember.
 //   - sink: the sink as it runs in production, from Kafka.
 //   - goavro loop: a map of each record, a row appended for each, commit after send.
 //   - JSON passthrough: the events as JSON on a topic, by a stream processor over HTTP; only with PARCOURS_BENCH_CONNECT.
+//     Once with the columns alone that have a value, and once with every column, as all others but the loop write.
 //
-// A round of each is measured from the moment at which all its events are there until the last is committed. The
-// engine's processor time goes on until it rests, after the merges.
+// A round of each is measured from the moment at which all its events are there until the last is committed. The engine
+// merges nothing meanwhile: what the merges of the parts that a round has left take is measured apart, when it is over.
 func BenchmarkSink(b *testing.B) {
 	y := newYard(b)
 	y.prepare(b)
 	ways := []way{y.readyBlocks(), y.sinkWay(), y.loopWay()}
 	if program := os.Getenv(connectEnv); program != "" {
-		ways = append(ways, y.connectWay(program))
+		ways = append(ways, y.connectWay(program, "JSON passthrough", y.json), y.connectWay(program, "JSON, every column", y.fullJSON))
 	} else {
 		b.Logf("JSON passthrough is left out: name the program with %s, as make bench-sink does", connectEnv)
 	}
+	y.execute(b, "SYSTEM STOP MERGES")
 	rounds := make([][]round, len(ways))
 	for b.Loop() {
 		for i, way := range ways {
 			y.empty(b)
 			rounds[i] = append(rounds[i], way.run(b))
-			b.Logf("%-16s %s", way.name, rounds[i][len(rounds[i])-1])
+			b.Logf("%-18s %s", way.name, rounds[i][len(rounds[i])-1])
 		}
 	}
 	b.StopTimer()
 	b.ReportMetric(0, "ns/op")
-	limit := average(rounds[0])
+	limit, ours := average(rounds[0]), average(rounds[1])
 	for i, way := range ways {
 		m := average(rounds[i])
-		b.Logf("%-16s mean of %d: %s; of ready blocks: wall %.2f, all CPU %.2f, engine's %.2f",
-			way.name, len(rounds[i]), m, m.rate/limit.rate, (m.own+m.engine)/(limit.own+limit.engine), m.engine/limit.engine)
-		name := strings.ReplaceAll(way.name, " ", "_")
+		b.Logf("%-18s mean of %d: %s; of ready blocks: wall %.2f, all CPU %.2f, engine's %.2f; the sink of it: wall %.2f, all CPU %.2f, engine's %.2f",
+			way.name, len(rounds[i]), m, m.rate/limit.rate, (m.own+m.engine)/(limit.own+limit.engine), m.engine/limit.engine,
+			ours.rate/m.rate, (ours.own+ours.engine)/(m.own+m.engine), ours.engine/m.engine)
+		name := strings.NewReplacer(" ", "_", ",", "").Replace(way.name)
 		b.ReportMetric(m.rate, name+"_rows/s")
 		b.ReportMetric(m.own, name+"_own_cpu_us/row")
 		b.ReportMetric(m.engine, name+"_engine_cpu_us/row")
@@ -88,13 +91,13 @@ func BenchmarkSink(b *testing.B) {
 const (
 	// sinkRows are the rows of a round; the slow ways get fewer.
 	sinkRows = 400_000
-	slowRows = 60_000
+	slowRows = 50_000
 	// warmRows go before, so that the start is not measured.
 	warmRows = 24_000
 	// preparedRows are those of which the blocks and the JSON are made.
 	preparedRows = 120_000
 	// memoryRows is N: the memory of the sink is read after so many, and after four times as many.
-	memoryRows = 250_000
+	memoryRows = 400_000
 )
 
 // way is one of the ways.
@@ -103,18 +106,19 @@ type way struct {
 	run  func(b *testing.B) round
 }
 
-// round is a result: rows a second, processor time in microseconds a row of the process and of the engine, rows of an
-// insert, and the largest resident memory of the process in MB.
-type round struct{ rate, own, engine, block, peak float64 }
+// round is a result: rows a second, processor time in microseconds a row of the process, of the engine and of its
+// merges afterwards, rows of an insert, and the largest resident memory of the process in MB.
+type round struct{ rate, own, engine, merges, block, peak float64 }
 
 func (r round) String() string {
-	return fmt.Sprintf("%7.0f rows/s, CPU us a row: own %5.1f, engine %5.1f; %6.0f rows an insert; at most %4.0f MB resident", r.rate, r.own, r.engine, r.block, r.peak)
+	return fmt.Sprintf("%7.0f rows/s, CPU us a row: own %5.1f, engine %5.1f, its merges %5.1f; %6.0f rows an insert; at most %4.0f MB resident", r.rate, r.own, r.engine, r.merges, r.block, r.peak)
 }
 
 func average(rounds []round) (m round) {
 	n := float64(len(rounds))
 	for _, r := range rounds {
-		m.rate, m.own, m.engine, m.block, m.peak = m.rate+r.rate/n, m.own+r.own/n, m.engine+r.engine/n, m.block+r.block/n, max(m.peak, r.peak)
+		m.rate, m.own, m.engine, m.merges = m.rate+r.rate/n, m.own+r.own/n, m.engine+r.engine/n, m.merges+r.merges/n
+		m.block, m.peak = m.block+r.block/n, max(m.peak, r.peak)
 	}
 	return m
 }
@@ -129,7 +133,8 @@ type yard struct {
 	db       *warehouse.Warehouse
 	columns  []string
 	blocks   []string // files
-	json     [][]byte
+	json     [][]byte // rows, without the columns that have no value
+	fullJSON [][]byte
 }
 
 func newYard(b *testing.B) *yard {
@@ -231,25 +236,37 @@ func (y *yard) drain(b *testing.B, bus *bus, rows int, records func(from, to int
 func (y *yard) measure(b *testing.B, p *moverProcess) func(rows func() int) round {
 	b.Helper()
 	y.rest(b)
+	parts := y.parts(b)
 	began, own, engine := time.Now(), processCPU(b, p.pid()), processCPU(b, y.engine)
 	return func(rows func() int) round {
 		took := time.Since(began)
-		own = processCPU(b, p.pid()) - own
-		y.rest(b)
-		engine = processCPU(b, y.engine) - engine
+		own, engine = processCPU(b, p.pid())-own, processCPU(b, y.engine)-engine
 		n := float64(rows())
-		return round{
-			rate: n / took.Seconds(), own: float64(own.Microseconds()) / n, engine: float64(engine.Microseconds()) / n,
-			block: y.number(b, "SELECT avg(rows) FROM system.parts WHERE database = 'parcours' AND table = 'events' AND level = 0"),
+		perRow := func(d time.Duration) float64 { return float64(d.Microseconds()) / n }
+		r := round{
+			rate: n / took.Seconds(), own: perRow(own), engine: perRow(engine),
+			block: n / (y.parts(b) - parts),
 			peak:  megabytes(b, p, "VmHWM"),
 		}
+		before := processCPU(b, y.engine)
+		y.execute(b, "SYSTEM START MERGES")
+		y.rest(b)
+		r.merges = perRow(processCPU(b, y.engine) - before)
+		y.execute(b, "SYSTEM STOP MERGES")
+		return r
 	}
 }
 
-// rest waits until the engine merges nothing and needs next to no processor time.
+// parts are the parts of the table, one for each insert while nothing is merged.
+func (y *yard) parts(b *testing.B) float64 {
+	b.Helper()
+	return y.number(b, "SELECT count() FROM system.parts WHERE database = 'parcours' AND table = 'events' AND active")
+}
+
+// rest waits until the engine merges nothing and has needed next to no processor time for a while.
 func (y *yard) rest(b *testing.B) {
 	b.Helper()
-	const idle, pause = 20 * time.Millisecond, 250 * time.Millisecond
+	const idle, pause = 30 * time.Millisecond, 700 * time.Millisecond
 	for before := time.Duration(0); ; {
 		now := processCPU(b, y.engine)
 		if now-before <= idle && y.number(b, "SELECT count() FROM system.merges") == 0 {
@@ -260,13 +277,18 @@ func (y *yard) rest(b *testing.B) {
 	}
 }
 
+func (y *yard) execute(b *testing.B, statement string) {
+	b.Helper()
+	if err := y.db.Exec(b.Context(), statement); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // empty takes the rows of the round before away.
 func (y *yard) empty(b *testing.B) {
 	b.Helper()
 	for _, table := range []string{"events", "contacts", "traits", "identifier_sightings"} {
-		if err := y.db.Exec(b.Context(), "TRUNCATE TABLE parcours."+table+" SYNC"); err != nil {
-			b.Fatal(err)
-		}
+		y.execute(b, "TRUNCATE TABLE parcours."+table+" SYNC")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/parcours-cdp/parcours/internal/stream"
 )
 
 const (
@@ -37,14 +39,15 @@ output:
     batching: {count: 10000, period: 1s, processors: [{archive: {format: lines}}]}
 `
 
-func (y *yard) connectWay(program string) way {
-	return way{"JSON passthrough", func(b *testing.B) round {
+func (y *yard) connectWay(program, name string, rows [][]byte) way {
+	return way{name, func(b *testing.B) round {
 		bus := newBus(b, jsonTopic, connectGroup)
 		insert := "http://" + y.address + "/?" + url.Values{"query": {"INSERT INTO parcours.events FORMAT JSONEachRow"}}.Encode()
 		file := filepath.Join(b.TempDir(), "pipeline.yaml")
 		if err := os.WriteFile(file, fmt.Appendf(nil, connectPipeline, bus.brokers[0], bus.topic, bus.group, insert), 0o600); err != nil {
 			b.Fatal(err)
 		}
-		return y.drain(b, bus, slowRows, y.jsonRecords, func() *moverProcess { return startProcess(b, exec.Command(program, "-c", file)) })
+		records := func(from, to int) []*stream.Record { return jsonRecords(rows, from, to) }
+		return y.drain(b, bus, slowRows, records, func() *moverProcess { return startProcess(b, exec.Command(program, "-c", file)) })
 	}}
 }

@@ -81,7 +81,7 @@ func runMover(told string) error {
 	if m.Kind == kindLoop {
 		return m.loop(ctx, kafka, reg)
 	}
-	return sink.Run(ctx, m.sink(), service.Platform{
+	return sink.RunAlone(ctx, m.sink(), service.Platform{
 		Workspace: workspace.DefaultConfig(), Kafka: kafka, Registry: reg,
 		Log: zap.NewNop(), Metrics: prometheus.NewRegistry(), Ready: service.NewHost(zap.NewNop()).Ready,
 	})

@@ -136,12 +136,12 @@ func (y *yard) read(b *testing.B, format, query string) []byte {
 	return body
 }
 
-// makeJSON writes rows as objects of those columns that have a value, as a sender would that knows the table: the
-// engine does not read what is only a default.
+// makeJSON writes rows as objects, of all columns and of those that have a value.
 func (y *yard) makeJSON(b *testing.B) {
 	b.Helper()
 	body := y.read(b, "JSONEachRow", fmt.Sprintf("SELECT * FROM parcours.events ORDER BY event_id LIMIT %d", slowRows))
 	for line := range bytes.Lines(body) {
+		y.fullJSON = append(y.fullJSON, bytes.TrimSpace(line))
 		var row map[string]json.RawMessage
 		if err := json.Unmarshal(line, &row); err != nil {
 			b.Fatal(err)
@@ -160,11 +160,11 @@ func (y *yard) makeJSON(b *testing.B) {
 	}
 }
 
-// jsonRecords are the same events as JSON.
-func (y *yard) jsonRecords(from, to int) []*stream.Record {
+// jsonRecords are events as JSON.
+func jsonRecords(rows [][]byte, from, to int) []*stream.Record {
 	records := make([]*stream.Record, 0, to-from)
 	for i := from; i < to; i++ {
-		records = append(records, &stream.Record{Topic: jsonTopic, Key: strconv.AppendInt(nil, int64(i/7), 10), Value: y.json[i%len(y.json)]})
+		records = append(records, &stream.Record{Topic: jsonTopic, Key: strconv.AppendInt(nil, int64(i/7), 10), Value: rows[i%len(rows)]})
 	}
 	return records
 }

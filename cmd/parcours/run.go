@@ -102,7 +102,7 @@ func (enricherCommand) Run(ctx context.Context, g globals) error {
 
 func (sinkCommand) Run(ctx context.Context, g globals) error {
 	return service.Program[sink.Config]{
-		Name: "sink", Admin: "127.0.0.1:9604", Config: sink.DefaultConfig(), Run: sink.Run,
+		Name: "sink", Admin: "127.0.0.1:9604", Config: sink.DefaultConfig(), Run: sink.RunAlone,
 	}.Start(ctx, g.source())
 }
 

@@ -15,12 +15,13 @@ import (
 //
 //   - RangeConsumer.BufferBytes of keys and values, waiting or in hand. Polls are sized so that it holds for records
 //     of the size met so far; one planned range that alone is larger is gathered all the same, without company.
-//   - of each broker one fetch, of fetchBytes as it is on the wire, which is unpacked: a multiple of it with
-//     compression. A single batch that is larger is fetched all the same.
+//   - of each broker one fetch, of fetchBytes as it is on the wire, which is unpacked: ten times as much is common
+//     with compression. A single batch that is larger is fetched all the same.
 //   - the pointers and headers of records: some 200 bytes a record.
 
-// fetchBytes bounds one fetch of a broker.
-func fetchBytes(buffer int) int32 { return int32(min(max(buffer/2, 1<<20), fetchMaxBytes)) }
+// fetchBytes bounds one fetch of a broker. All of it may be of one partition: behind the log, a few partitions with
+// large ranges come one after the other, instead of all with small ones.
+func fetchBytes(buffer int) int32 { return int32(min(max(buffer/32, 1<<20), fetchMaxBytes)) }
 
 // reckoned is the size of a record that a new buffer reckons with, until it has met a larger one.
 func reckoned(buffer int) int64 { return int64(min(max(buffer/64, 1), 64<<10)) }

@@ -155,7 +155,7 @@ func (c *Client) membership(ctx context.Context, consumer RangeConsumer, handler
 		kgo.SessionTimeout(sessionTimeout),
 		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
 		kgo.FetchMaxBytes(fetchBytes(consumer.BufferBytes)),
-		kgo.FetchMaxPartitionBytes(fetchBytes(consumer.BufferBytes)/4),
+		kgo.FetchMaxPartitionBytes(fetchBytes(consumer.BufferBytes)),
 		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.OnPartitionsAssigned(s.assigned),
