@@ -279,7 +279,7 @@ func TestWriterRunsTheSink(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
-		"SELECT name FROM events",
+		"SELECT properties FROM events",
 		"SELECT email FROM contacts",
 		"SELECT value FROM traits",
 		"SELECT * FROM customers",

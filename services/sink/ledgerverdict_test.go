@@ -99,10 +99,15 @@ func (l *ledger) explain(ctx context.Context) {
 			l.t.Error(err)
 			continue
 		}
+		told := 0
 		for line := range strings.Lines(string(text)) {
+			if told == 10 {
+				break
+			}
 			for _, word := range []string{"ERROR", "joins anew", "lost", "went back", "ahead of", "no plan", "under another token"} {
 				if strings.Contains(line, word) {
 					l.t.Log(name + ": " + strings.TrimSpace(line))
+					told++
 					break
 				}
 			}
