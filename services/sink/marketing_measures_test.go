@@ -264,7 +264,7 @@ func (s *stock) outliers(workspace string, now time.Time) []outlierRow {
 			if g.kind == "order" {
 				row.Expected = math.Round(math.Exp(middle)*100) / 100
 			}
-			if math.Abs(row.Score) >= 3.5 {
+			if math.Abs(row.Score) >= 3.5 && (g.kind != "source_hour" || math.Abs(row.Value-middle) >= 10) {
 				all = append(all, row)
 			}
 		}

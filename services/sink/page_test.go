@@ -19,9 +19,9 @@ const tablesPage = "../../docs/reference/tables.md"
 const pageHead = `# Tables and views
 
 All of them are in the ClickHouse database ` + "`parcours`" + `, and each comment below is in ` + "`system.columns`" + ` too. No query needs
-` + "`FINAL`" + `. An event that its sender delivered twice is two rows of ` + "`events`" + ` with one ` + "`event_id`" + ` until the sink drops repeats: count
-` + "`uniqExact(event_id)`" + ` where that matters; ` + "`orders` and `order_items`" + ` count each order and line once. The tables whose engine is *ReplacingMergeTree* may hold older versions of a row until ClickHouse merges them:
-take the row with the greatest ` + "`version`" + `, as the views do, and count rejections by ` + "`uniqExact(rejection_id)`" + `.
+` + "`FINAL`" + `. An event is one row of ` + "`events`" + `, and a rejection one of ` + "`rejected_events`" + `, however often they were delivered: what repeats an earlier one within
+two days is dropped. The tables whose engine is *ReplacingMergeTree* may hold older versions of a row until ClickHouse merges them: take the row with
+the greatest ` + "`version`" + `, as the views do; ` + "`customer_contacts` and `customer_traits`" + ` alone show all that is there.
 
 A customer's history moves when identity learns that two customers are one, or one is two. The views resolve the customer of each row when the query
 runs, so they always tell the customer of now; how, and what it costs, is in [Query customers](../how-to/query-customers.md).

@@ -50,4 +50,4 @@ SELECT
     e._produced_at AS _produced_at,
     e._ingested_at AS _ingested_at
 FROM parcours.traits AS e
-COMMENT 'Traits with the customer of now. The greatest version of a field holds.';
+COMMENT 'Traits with the customer of now. The greatest version of a field holds; older ones may stand beside it. customers has those that hold.';

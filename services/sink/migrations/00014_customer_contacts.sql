@@ -86,4 +86,4 @@ SELECT
     e._produced_at AS _produced_at,
     e._ingested_at AS _ingested_at
 FROM parcours.contacts AS e
-COMMENT 'Clear values with the customer of now; as restricted as contacts.';
+COMMENT 'Clear values with the customer of now; as restricted as contacts. Until merges, an older version of the same values may stand beside the last; golden_contacts has one row per customer.';

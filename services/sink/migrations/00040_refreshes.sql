@@ -21,7 +21,8 @@ AS SELECT
     if(r.last_success_time IS NULL, NULL, toUInt64(greatest(dateDiff('second', r.last_success_time, now()), 0))) AS age_s,
     if(r.last_success_time IS NULL, NULL, r.last_success_duration_ms) AS duration_ms,
     ifNull(t.total_rows, 0) AS rows,
-    toTimeZone(r.next_refresh_time, 'UTC') AS next_refresh_at,
+    -- The first refresh after a start counts from 1970.
+    if(r.next_refresh_time < toDateTime('2000-01-01 00:00:00'), NULL, toTimeZone(r.next_refresh_time, 'UTC')) AS next_refresh_at,
     toUInt64(r.retry) AS retries,
     r.exception AS exception
 FROM system.view_refreshes AS r

@@ -6,7 +6,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS parcours.outliers
 REFRESH EVERY 1 HOUR OFFSET 27 MINUTE
 (
     workspace LowCardinality(String) COMMENT 'Tenant.',
-    kind      LowCardinality(String) COMMENT 'order: an amount, among the orders of its channel and currency. store_day: a day of a shop, among its days. source_hour: events of a source in an hour, among the same hour of the day of the last 28 days.',
+    kind      LowCardinality(String) COMMENT 'order: an amount, among the orders of its channel and currency. store_day: a day of a shop, among its days. source_hour: events of a source in an hour, among the same hour of the day of the last 28 days; of hours that differ from what is usual by fewer than ten events nothing is said.',
     subject   String COMMENT 'Order (its order_key), shop or source.',
     at        DateTime64(3, 'UTC') COMMENT 'When: of the order; the start of the local day, as local_date of orders has it, or of the hour, UTC.',
     value     Float64 COMMENT 'What was found: total of the order, net_total of the day\'s orders, or the number of events that happened in the hour.',
@@ -88,5 +88,6 @@ FROM
         WHERE c.n >= if(c.kind = 'order', 20, 7)
     ) AS d
 ) AS s
-WHERE abs(score) >= 3.5
+-- One event at night is far from none, and nothing to get up for.
+WHERE abs(score) >= 3.5 AND (s.kind != 'source_hour' OR abs(s.x - s.median) >= 10)
 COMMENT 'What is far from what is usual: orders by amount, days of a shop by takings, hours of a source by events, silence included. Nothing is said of fewer than 20 orders, or 7 days. Computed every hour.';

@@ -34,7 +34,8 @@ AS SELECT
     uniqExactIf(f.customer_id, f.valid AND NOT f.shared) AS customers,
     countIf(f.commented) AS comments,
     countIf(f.score IS NOT NULL AND NOT f.valid) AS invalid,
-    toFloat64(avgOrNullIf(f.share, f.valid)) AS mean,
+    -- Rounded, because the last digits of a sum depend on the order of its terms, which merges change.
+    round(toFloat64(avgOrNullIf(f.share, f.valid)), 9) AS mean,
     countIf(f.kind = 'nps' AND f.valid AND f.share >= 0.9) AS promoters,
     countIf(f.kind = 'nps' AND f.valid AND f.share >= 0.7 AND f.share < 0.9) AS passives,
     countIf(f.kind = 'nps' AND f.valid AND f.share < 0.7) AS detractors,
