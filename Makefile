@@ -148,6 +148,10 @@ test-race: setup-test ## Run the short tests under the race detector
 	@tools/ensure "gcc|cc=gcc"
 	@$(report); CGO_ENABLED=1 go test $(TESTFLAGS) -race -short work
 
+.PHONY: mutations
+mutations: setup-test ## Break each safeguard of exactly-once, and want a test to notice (some twenty minutes)
+	@cd services/sink && PARCOURS_MUTATIONS=1 go test -count=1 -timeout 60m -v -run '^TestMutations$$' .
+
 FUZZTIME ?= 20s
 .PHONY: fuzz
 fuzz: go ## Run every fuzz target for FUZZTIME (20s)

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -180,4 +182,91 @@ func lastWords(file string, lines int) string {
 	}
 	all := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
+}
+
+// lives runs one sink after the other under one name, each killed at the next step of the queue, until ctx ends.
+func (l *ledger) lives(ctx context.Context, name string, rng *rand.Rand) {
+	folder, logFile := filepath.Join(l.dir, name), filepath.Join(l.dir, name+".log")
+	failures := 0
+	for life := 0; ctx.Err() == nil; life++ {
+		if life > 0 && rng.IntN(4) == 0 {
+			if err := os.RemoveAll(folder); err != nil {
+				l.giveUp("remove the index: %v", err)
+				return
+			}
+			l.count("index lost")
+		}
+		step := l.nextStep()
+		told := ledgerSink{Name: name, Brokers: l.brokers, Registry: l.url, ClickHouse: l.wire.address, DataDir: folder, Step: step, Occurrence: 1 + rng.Int64N(4)}
+		if strings.HasPrefix(step, "asked/") {
+			told.Occurrence = 1
+		}
+		lived := time.Now()
+		process, err := told.launch(logFile)
+		if err != nil {
+			l.giveUp("launch a sink: %v", err)
+			return
+		}
+		longest := time.NewTimer(time.Duration(8+rng.IntN(6)) * time.Second)
+		expired := longest.C
+		if step == "" {
+			expired = nil
+		}
+		select {
+		case <-process.ended:
+		case <-expired:
+			process.end(6 * time.Second)
+		case <-ctx.Done():
+			process.end(15 * time.Second)
+		}
+		longest.Stop()
+		killed := process.killed.Load()
+		switch {
+		case killed != nil:
+			l.count(killedAt + *killed)
+			failures = 0
+			l.bury(name)
+		case ctx.Err() != nil:
+			return
+		default:
+			l.queue(step)
+			if time.Since(lived) > 3*time.Second {
+				failures = 0
+			}
+			l.count("ended without a kill")
+			l.bury(name)
+			if failures++; failures > 12 {
+				l.giveUp("sink %s does not stay up: %v\n%s", name, process.err, lastWords(logFile, 12))
+				return
+			}
+		}
+	}
+}
+
+// bury lets the groups know that a member is gone, which they would find out after its session.
+func (l *ledger) bury(name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for group := range ledgerGroups {
+		_, _ = streamtest.TryExpel(ctx, l.brokers, name, group) // or its session ends
+	}
+}
+
+func (l *ledger) nextStep() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queued) == 0 {
+		return ""
+	}
+	step := l.queued[0]
+	l.queued = l.queued[1:]
+	return step
+}
+
+func (l *ledger) queue(step string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if step != "" {
+		l.queued = append(l.queued, step)
+	}
 }
