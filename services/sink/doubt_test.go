@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -141,5 +142,33 @@ func TestRowsThatVanishAreTriedAgainLater(t *testing.T) {
 	r.awaitCommitted(2)
 	if rows := r.rows("SELECT count() FROM events WHERE workspace = %s"); rows[0][0] != "1" {
 		t.Errorf("%s rows, want 1", rows[0][0])
+	}
+}
+
+// A view of somebody else's that fails on a value fails the insert, whose rows may be stored by then: they are not
+// inserted again, and nothing that is stored goes to quarantine.
+func TestAViewThatFailsDoublesNothing(t *testing.T) {
+	r := newRig(t)
+	r.exec("CREATE TABLE default.numbers (n Int32) ENGINE = MergeTree ORDER BY n")
+	r.exec("CREATE MATERIALIZED VIEW default.numbers_mv TO default.numbers AS SELECT toInt32(if(workspace = '" + r.workspace + "', name, '0')) AS n FROM parcours.events")
+	t.Cleanup(func() {
+		for _, table := range []string{"numbers_mv", "numbers"} {
+			if err := r.db.Exec(context.WithoutCancel(t.Context()), "DROP TABLE default."+table); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	early := event(1, "1")
+	early.OccurredAt -= 60 * 24 * 3600 * 1000 // two parts
+	r.produce(early, event(2, "2"), event(3, "no number"), event(4, "4"))
+	r.run()
+	r.awaitCommitted(4)
+	if rows := r.rows("SELECT count(), uniqExact(event_id) FROM events WHERE workspace = %s"); rows[0][0] != rows[0][1] {
+		t.Errorf("rows and events are %v", rows[0])
+	}
+	// Each stands in one of the two.
+	r.eventually("SELECT (SELECT count() FROM events WHERE workspace = %[1]s) + (SELECT count() FROM rejected_events WHERE workspace = %[1]s)", "4")
+	if rows := r.rows("SELECT uniqCombinedMerge(12)(events) = (SELECT count() FROM events WHERE workspace = %[1]s) FROM identifier_sightings WHERE workspace = %[1]s"); rows[0][0] != "true" && rows[0][0] != "1" {
+		t.Errorf("sightings are those of the events: %v", rows[0])
 	}
 }

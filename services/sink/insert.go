@@ -47,7 +47,7 @@ func (i insertion) run(ctx context.Context, records []*stream.Record, d stream.D
 		return i.insert(ctx, records, again())
 	}
 	for attempt := 0; ; attempt++ {
-		missing, err := i.missing(ctx, records)
+		missing, _, err := i.missing(ctx, records)
 		if err := i.after("asked/"+i.table.block.Table(), err); err != nil {
 			return err
 		}
@@ -85,25 +85,28 @@ func (i insertion) inDoubt(d stream.Delivery) bool {
 	return d.Replayed || time.Since(d.Planned) > i.trust || assigned && d.First() <= last
 }
 
-// missing are the offsets whose rows the table should have and does not. A row is known by its offset and the time of its
+// missing are the offsets whose rows the table should have and does not, and how many it has. A row is known by its offset and the time of its
 // record: a topic that was made anew starts at offset 0 again.
-func (i insertion) missing(ctx context.Context, records []*stream.Record) (map[int64]bool, error) {
+func (i insertion) missing(ctx context.Context, records []*stream.Record) (missing map[int64]bool, stored int, err error) {
 	first, last := records[0], records[len(records)-1]
-	stored, err := i.warehouse.Places(ctx, i.table.block.Table(), first.Topic, first.Partition, first.Offset, last.Offset)
+	places, err := i.warehouse.Places(ctx, i.table.block.Table(), first.Topic, first.Partition, first.Offset, last.Offset)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	there := make(map[warehouse.Place]bool, len(stored))
-	for _, row := range stored {
-		there[row] = true
+	there := make(map[warehouse.Place]bool, len(places))
+	for _, place := range places {
+		there[place] = true
 	}
-	missing := make(map[int64]bool)
+	missing = make(map[int64]bool)
 	for _, record := range records {
-		if !there[warehouse.Place{Offset: record.Offset, ProducedAt: record.Timestamp.UnixMilli()}] && !i.rejected.has(record) {
+		switch {
+		case there[warehouse.Place{Offset: record.Offset, ProducedAt: record.Timestamp.UnixMilli()}]:
+			stored++
+		case !i.rejected.has(record):
 			missing[record.Offset] = true
 		}
 	}
-	return missing, nil
+	return missing, stored, nil
 }
 
 // reload makes the table's block hold the rows of these records alone, as far as they are to be inserted. What cannot be
@@ -125,19 +128,37 @@ func (i insertion) reload(ctx context.Context, records []*stream.Record) error {
 // insert writes the block that the records made for the table. When the server blames a value, the records are halved
 // until the one at fault stands alone: it goes to quarantine, all others into the table. The same records are halved
 // the same way each time, whichever of their rows are still to be inserted, so the tokens of the halves hold as well.
+// Who refuses may be a view that somebody made of the table, after the rows were stored: those are not inserted again.
 func (i insertion) insert(ctx context.Context, records []*stream.Record, suffix string) error {
 	if i.table.block.Rows() == 0 {
 		return nil
 	}
-	err := i.insertBlock(ctx, token(records)+suffix)
-	if err == nil || i.loader.trusted() || warehouse.Classify(err) != warehouse.ClassData {
-		return err
+	refused := i.insertBlock(ctx, token(records)+suffix)
+	if refused == nil || i.loader.trusted() || warehouse.Classify(refused) != warehouse.ClassData {
+		return refused
+	}
+	if i.table.unique {
+		missing, stored, err := i.missing(ctx, records)
+		if err != nil {
+			return err
+		}
+		i.only = missing
+		if stored > 0 {
+			i.log.Warn("clickhouse refuses rows that it has stored; look for a view that fails on what is in them",
+				zap.String("table", i.table.block.Table()), zap.String("token", token(records)), zap.String("words", words(refused)))
+			if err := i.derive(ctx, records); err != nil {
+				return err
+			}
+		}
+		if len(missing) == 0 {
+			return nil
+		}
 	}
 	if len(records) == 1 {
 		i.rejected.add(records[0], fault{
 			reason: reasonRefused,
 			field:  i.table.block.Table(),
-			detail: "ClickHouse refuses the row: " + words(err) + "; repair the value at its source and replay the event",
+			detail: "ClickHouse refuses the row: " + words(refused) + "; repair the value at its source and replay the event",
 		})
 		return nil
 	}
