@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -282,10 +281,4 @@ func (w *Warehouse) insertSettings(token string) clickhouse.Settings {
 	}
 	settings["insert_deduplication_token"] = token
 	return settings
-}
-
-// IsSettings reports whether the error is about settings, which somebody has to change.
-func IsSettings(err error) bool {
-	var wrong *SettingsError
-	return errors.As(err, &wrong)
 }

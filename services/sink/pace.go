@@ -60,7 +60,9 @@ func (p *pace) answered(err error) {
 		}
 	case warehouse.Classify(err) == warehouse.ClassOverload:
 		p.gap = min(max(2*p.gap, shortestGap), longestGap)
-		p.next = time.Now().Add(p.gap)
+		if next := time.Now().Add(p.gap); next.After(p.next) { // others wait for the turns before
+			p.next = next
+		}
 	}
 	p.gauge.Set(p.gap.Seconds())
 }

@@ -76,3 +76,33 @@ func TestPaceHearsTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// Who waits already keeps its turn to itself, whatever the server says meanwhile.
+func TestPaceGivesATurnToOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pace{gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gap"})}
+		p.answered(errTooManyParts)
+		began := time.Now()
+		turns := make(chan time.Duration, 4)
+		wait := func() {
+			if err := p.wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+			turns <- time.Since(began)
+		}
+		for range 3 {
+			go wait()
+			synctest.Wait()
+		}
+		p.answered(errTooManyParts)
+		go wait()
+		last := time.Duration(0)
+		for range cap(turns) {
+			turn := <-turns
+			if turn-last < shortestGap {
+				t.Errorf("inserts go %s and %s after the beginning", last, turn)
+			}
+			last = turn
+		}
+	})
+}
