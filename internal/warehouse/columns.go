@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 
 	"github.com/google/uuid"
@@ -49,17 +50,21 @@ func (c *Strings) encode(dst []byte) []byte { return append(dst, c.data...) }
 func (c *Strings) size() int                { return len(c.data) }
 func (c *Strings) reset()                   { c.data, c.n = c.data[:0], 0 }
 
-// Documents is a JSON column. It is sent as JSON and not as String: ClickHouse reads both, but it asks the session how to
-// read what is JSON alone, and takes texts that resemble a time for one in the other (see insertSession).
-type Documents struct{ Strings }
+// Documents is a JSON column. It is sent as JSON, with the paths that the table's has, and not as String: ClickHouse reads all,
+// but it asks the session how to read what is of the table's type alone, and takes texts that resemble a time for one in the
+// others (see insertSession).
+type Documents struct {
+	Strings
+	paths int
+}
 
-// NewDocuments returns an empty JSON column, whose values are texts of objects.
-func NewDocuments() *Documents { return &Documents{} }
+// NewDocuments returns an empty column JSON(max_dynamic_paths = paths), whose values are texts of objects.
+func NewDocuments(paths int) *Documents { return &Documents{paths: paths} }
 
 // documentsAsText is the version of the serialisation in which each value is its text.
 const documentsAsText = 1
 
-func (c *Documents) chType() string { return "JSON" }
+func (c *Documents) chType() string { return fmt.Sprintf("JSON(max_dynamic_paths=%d)", c.paths) }
 
 func (c *Documents) prefix(dst []byte) []byte {
 	return binary.LittleEndian.AppendUint64(dst, documentsAsText)

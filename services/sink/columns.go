@@ -39,8 +39,12 @@ func plain[V any, C appender[V]](r *rows, name string, column C, at *V) {
 
 func (r *rows) words(name string, at *string) { plain(r, name, warehouse.NewWords(), at) }
 func (r *rows) text(name string, at *string)  { plain(r, name, warehouse.NewStrings(), at) }
+
+// documentPaths is how many names of a JSON column have files of their own, as the migrations state it for each.
+const documentPaths = 64
+
 func (r *rows) documents(name string, at *string) {
-	plain(r, name, warehouse.NewDocuments(), at)
+	plain(r, name, warehouse.NewDocuments(documentPaths), at)
 }
 
 func (r *rows) uuids(name string, at *uuid.UUID) {

@@ -54,8 +54,8 @@ func (r *rows) customer(t *touchpoint) {
 
 func addContext(r *rows, t *touchpoint) {
 	r.text("page_url", &t.Context.Page.URL)
-	r.text("page_path", &t.Context.Page.Path)
-	r.text("page_title", &t.Context.Page.Title)
+	r.words("page_path", &t.Context.Page.Path)
+	r.words("page_title", &t.Context.Page.Title)
 	r.text("page_referrer", &t.Context.Page.Referrer)
 	r.text("page_search", &t.Context.Page.Search)
 	r.words("page_category", &t.Context.Page.Category)
@@ -125,9 +125,9 @@ func addCommerce(r *rows, t *touchpoint) {
 	each(r, "tender.type", warehouse.NewWords(), &t.Commerce.Value.Tender, func(p *schemas.Tender) string { return p.Type })
 	eachOptional(r, "tender.amount", warehouse.NewDecimals(), &t.Commerce.Value.Tender, func(p *schemas.Tender) schemas.Optional[schemas.Decimal] { return p.Amount }, units)
 	each(r, "tender.reference", warehouse.NewStrings(), &t.Commerce.Value.Tender, func(p *schemas.Tender) string { return p.Reference })
-	each(r, "items.product_id", warehouse.NewStrings(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.ProductID })
-	each(r, "items.sku", warehouse.NewStrings(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.SKU })
-	each(r, "items.name", warehouse.NewStrings(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.Name })
+	each(r, "items.product_id", warehouse.NewWords(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.ProductID })
+	each(r, "items.sku", warehouse.NewWords(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.SKU })
+	each(r, "items.name", warehouse.NewWords(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.Name })
 	each(r, "items.category", warehouse.NewWords(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.Category })
 	each(r, "items.brand", warehouse.NewWords(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.Brand })
 	each(r, "items.variant", warehouse.NewWords(), &t.Commerce.Value.Items, func(i *schemas.Item) string { return i.Variant })

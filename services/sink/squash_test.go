@@ -140,10 +140,10 @@ func (s *society) happen() {
 		}
 		base := fmt.Sprintf("'%s', '%s', '%s', '%s', %d, [%s]", s.r.workspace, e.id, e.anchor, e.customer, e.iv, strings.Join(others, ", "))
 		events = append(events, fmt.Sprintf("(%s, '2026-0%d-15 12:00:00', now64(3))", base, month))
-		traits = append(traits, fmt.Sprintf("(%s, '%s', now64(3))", base, e.id))
+		traits = append(traits, fmt.Sprintf("(%s, '%s', now64(3), now64(3))", base, e.id))
 	}
 	s.exec("INSERT INTO events (workspace, event_id, anchor, customer_id, iv, stand_ins, occurred_at, received_at) VALUES " + strings.Join(events, ", "))
-	s.exec("INSERT INTO traits (workspace, event_id, anchor, customer_id, iv, stand_ins, field, _ingested_at) VALUES " + strings.Join(traits, ", "))
+	s.exec("INSERT INTO traits (workspace, event_id, anchor, customer_id, iv, stand_ins, field, received_at, _ingested_at) VALUES " + strings.Join(traits, ", "))
 }
 
 // untouched says that no evidence was needed to know the node up to a position.
