@@ -207,8 +207,9 @@ func follow(at any, step string) any {
 		return nil
 	}
 	value := fields[name]
-	if branch, ok := value.(map[string]any); optional && ok {
-		for _, value = range branch {
+	if branches, ok := value.(map[string]any); optional && ok {
+		for _, branch := range branches {
+			return branch // the only one
 		}
 	}
 	return value

@@ -164,7 +164,6 @@ type moverProcess struct {
 	stdin   io.WriteCloser
 	lines   *bufio.Scanner
 	words   bytes.Buffer // what it says of itself
-	ended   chan error
 }
 
 func (m mover) start(b *testing.B) *moverProcess {
@@ -185,7 +184,7 @@ func (m mover) start(b *testing.B) *moverProcess {
 // startProcess ends the process with the benchmark, unless stop has.
 func startProcess(b *testing.B, command *exec.Cmd) *moverProcess {
 	b.Helper()
-	p := &moverProcess{command: command, ended: make(chan error, 1)}
+	p := &moverProcess{command: command}
 	command.Stderr = &p.words
 	var err error
 	if p.stdin, err = command.StdinPipe(); err != nil {
@@ -233,11 +232,8 @@ func (p *moverProcess) stop(b *testing.B) {
 		b.Fatal(err)
 	}
 	p.signal(b, syscall.SIGTERM)
-	go func() { p.ended <- p.command.Wait() }()
-	select {
-	case <-p.ended: // how it takes its end is not measured
-	case <-time.After(30 * time.Second):
-		p.signal(b, os.Kill)
-		<-p.ended
+	defer time.AfterFunc(30*time.Second, func() { _ = p.command.Process.Kill() }).Stop() // it may just have ended
+	if err := p.command.Wait(); err != nil {
+		b.Logf("the process ended with %v\n%s", err, p.words.String())
 	}
 }
