@@ -332,5 +332,11 @@ func (l *ledger) report() {
 	for _, kind := range kinds {
 		lines = append(lines, fmt.Sprintf("  %3d  %s", l.fired[kind], kind))
 	}
+	for _, name := range []string{"ledger-a", "ledger-b"} {
+		text, err := os.ReadFile(filepath.Join(l.dir, name+".log"))
+		if err != nil || strings.Contains(string(text), "DATA RACE") {
+			l.t.Errorf("%s has a data race, or no log: %v\n%s", name, err, text)
+		}
+	}
 	l.t.Log("what happened:\n" + strings.Join(lines, "\n"))
 }
