@@ -173,7 +173,8 @@ $(BIN)/rivals: bench/rivals/go.mod bench/rivals/main.go | go
 
 .PHONY: bench-sink
 bench-sink: setup-engine $(BIN)/rivals ## Measure the sink against ready blocks, a plain loop and a stream processor, and its memory (some minutes)
-	@cd bench && PARCOURS_BENCH_CONNECT=$(BIN)/rivals go test -v -run '^$$' -bench '^BenchmarkSink(Memory)?$$' -benchtime 3x -timeout 30m .
+	@cd bench && PARCOURS_BENCH_CONNECT=$(BIN)/rivals go test -v -run '^$$' -bench '^BenchmarkSink$$' -benchtime 2x -timeout 30m .
+	@cd bench && go test -v -run '^$$' -bench '^BenchmarkSinkMemory$$' -benchtime 1x -timeout 30m .
 
 .PHONY: bench-identity
 bench-identity: go ## Measure the customers found against who is really who, rule by rule (some minutes)
