@@ -189,7 +189,12 @@ func (i insertion) insertBlock(ctx context.Context, token string) error {
 	}
 	began := time.Now()
 	err := i.warehouse.Insert(ctx, i.table.block, token)
-	i.pace.answered(err)
+	switch {
+	case err == nil:
+		i.pace.eased()
+	case warehouse.Classify(err) == warehouse.ClassOverload:
+		i.pace.overloaded()
+	}
 	if err != nil {
 		if ctx.Err() == nil && warehouse.Classify(err) != warehouse.ClassData {
 			i.metrics.failures.WithLabelValues(table, warehouse.Reason(err)).Inc()

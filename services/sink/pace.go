@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/parcours-cdp/parcours/internal/warehouse"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -49,20 +48,23 @@ func (p *pace) wait(ctx context.Context) error {
 	}
 }
 
-// answered widens the gap after each insert that found the server overloaded, and narrows it after each that did not.
-func (p *pace) answered(err error) {
+// overloaded widens the gap, after an insert that found the server with too much to do.
+func (p *pace) overloaded() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case err == nil:
-		if p.gap /= 2; p.gap < shortestGap {
-			p.gap = 0
-		}
-	case warehouse.Classify(err) == warehouse.ClassOverload:
-		p.gap = min(max(2*p.gap, shortestGap), longestGap)
-		if next := time.Now().Add(p.gap); next.After(p.next) { // others wait for the turns before
-			p.next = next
-		}
+	p.gap = min(max(2*p.gap, shortestGap), longestGap)
+	if next := time.Now().Add(p.gap); next.After(p.next) { // others wait for the turns before
+		p.next = next
+	}
+	p.gauge.Set(p.gap.Seconds())
+}
+
+// eased narrows the gap, after an insert that went well.
+func (p *pace) eased() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gap /= 2; p.gap < shortestGap {
+		p.gap = 0
 	}
 	p.gauge.Set(p.gap.Seconds())
 }

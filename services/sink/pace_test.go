@@ -7,18 +7,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/parcours-cdp/parcours/internal/warehouse"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-var errTooManyParts = &clickhouse.Exception{Code: 252, Name: "TOO_MANY_PARTS"}
-
 func TestPaceFollowsTheServer(t *testing.T) {
-	if warehouse.Classify(errTooManyParts) != warehouse.ClassOverload {
-		t.Fatal("too many parts are no overload")
-	}
 	synctest.Test(t, func(t *testing.T) {
 		p := &pace{gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gap"})}
 		took := func() time.Duration {
@@ -32,10 +25,10 @@ func TestPaceFollowsTheServer(t *testing.T) {
 			if d := took(); d != 0 {
 				t.Fatalf("an insert waited %s for a server that is well", d)
 			}
-			p.answered(nil)
+			p.eased()
 		}
 		for _, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
-			p.answered(errTooManyParts)
+			p.overloaded()
 			if d := took(); d != want {
 				t.Errorf("waited %s, want %s", d, want)
 			}
@@ -43,18 +36,17 @@ func TestPaceFollowsTheServer(t *testing.T) {
 				t.Errorf("the gauge says %v, want %v", got, want.Seconds())
 			}
 		}
-		p.answered(errors.New("cut off")) // says nothing of load
 		if d := took(); d != 400*time.Millisecond {
 			t.Errorf("waited %s after the last insert, want 400ms", d)
 		}
 		for range 20 {
-			p.answered(errTooManyParts)
+			p.overloaded()
 		}
 		if d := took(); d != longestGap {
 			t.Errorf("waited %s, want the longest gap of %s", d, longestGap)
 		}
 		for range 10 {
-			p.answered(nil)
+			p.eased()
 		}
 		took() // was still to come
 		if d := took(); d != 0 || testutil.ToFloat64(p.gauge) != 0 {
@@ -67,7 +59,7 @@ func TestPaceFollowsTheServer(t *testing.T) {
 func TestPaceHearsTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pace{gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gap"})}
-		p.answered(errTooManyParts)
+		p.overloaded()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		gone := errors.New("gone")
 		cancel(gone)
@@ -81,7 +73,7 @@ func TestPaceHearsTheEnd(t *testing.T) {
 func TestPaceGivesATurnToOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pace{gauge: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gap"})}
-		p.answered(errTooManyParts)
+		p.overloaded()
 		began := time.Now()
 		turns := make(chan time.Duration, 4)
 		wait := func() {
@@ -94,7 +86,7 @@ func TestPaceGivesATurnToOne(t *testing.T) {
 			go wait()
 			synctest.Wait()
 		}
-		p.answered(errTooManyParts)
+		p.overloaded()
 		go wait()
 		last := time.Duration(0)
 		for range cap(turns) {
