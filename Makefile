@@ -176,6 +176,10 @@ bench-sink: setup-engine $(BIN)/rivals ## Measure the sink against ready blocks,
 	@cd bench && PARCOURS_BENCH_CONNECT=$(BIN)/rivals go test -v -run '^$$' -bench '^BenchmarkSink$$' -benchtime 2x -timeout 30m .
 	@cd bench && go test -v -run '^$$' -bench '^BenchmarkSinkMemory$$' -benchtime 1x -timeout 30m .
 
+.PHONY: bench-layouts
+bench-layouts: setup-engine ## Ask EVENTS (two million) simulated events the twelve questions, sorted by each of two keys
+	@cd bench && PARCOURS_BENCH_EVENTS=$(or $(EVENTS),2000000) go test -v -run '^$$' -bench '^BenchmarkWarehouseLayouts$$' -benchtime 1x -timeout 2h .
+
 .PHONY: bench-identity
 bench-identity: go ## Measure the customers found against who is really who, rule by rule (some minutes)
 	@cd bench && go test -run '^$$' -bench '^BenchmarkIdentityQuality$$' -benchtime 1x -timeout 30m .

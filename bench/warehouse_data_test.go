@@ -36,9 +36,9 @@ const (
 
 	retailDays = 100
 	// retailOriginals is how many events go down the pipeline at most; the others are copies of them in other people's lives.
-	retailOriginals = 1_000_000
+	retailOriginals = 300_000
 	// retailPatience bounds the time that the pipeline may take for them.
-	retailPatience = 10 * time.Minute
+	retailPatience = 30 * time.Minute
 )
 
 // retail is a warehouse with the events of a simulated retailer, and the engine that it is in.
@@ -48,8 +48,8 @@ type retail struct {
 }
 
 // newRetail returns a warehouse of about so many events, with the layout of today's migrations. They are simulated, go down
-// the pipeline as far as a million of them, and are then copied with other identities, times and numbers, so that the entropy
-// of identifiers, which is most of what is stored, is that of as many different people.
+// the pipeline as far as the originals, and are then copied with other identities, times and numbers, so that the entropy of
+// identifiers, which is most of what is stored, is that of as many different people.
 func newRetail(t testing.TB, events int) *retail {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "retail")
