@@ -1,6 +1,6 @@
 -- Touchpoints. squash moves customer_id, so it stands in no key. Parts are synced before an insert is answered, because
 -- the offsets in Kafka are committed after it and a power cut must not part the two.
--- Rows of one visitor stand together, so that what repeats from one to the next takes no space: docs/adr/0008-warehouse-layout.md
+-- A question names its events, so the name stands first; then the visitor, so that what repeats takes no space: docs/adr/0008-warehouse-layout.md
 -- has what each choice here was measured against.
 
 -- +goose NO TRANSACTION
@@ -157,6 +157,7 @@ CREATE TABLE IF NOT EXISTS parcours.events
     _schema_id                    Int32 COMMENT 'Registry id of the schema the row was written with.',
     _produced_at                  DateTime64(3, 'UTC') COMMENT 'When the enricher wrote the event to Kafka.',
     _ingested_at                  DateTime64(3, 'UTC') COMMENT 'When the sink sent the insert that carried the row.',
+    INDEX by_anchor anchor TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_order order_id TYPE bloom_filter(0.01) GRANULARITY 4,
     INDEX by_offset _offset TYPE minmax GRANULARITY 1,
@@ -164,7 +165,7 @@ CREATE TABLE IF NOT EXISTS parcours.events
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)
-ORDER BY (workspace, channel, anchor, occurred_at, event_id)
+ORDER BY (workspace, type, name, anchor, occurred_at, event_id)
 TTL toDateTime(received_at) + INTERVAL 25 MONTH
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
     -- A small part is one file instead of some hundreds: an insert of 50,000 rows then costs a quarter.
