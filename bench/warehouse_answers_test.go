@@ -56,7 +56,7 @@ const (
 	pageRows = 8
 	pageHead = `# Twelve questions
 
-What a retailer's analyst asks first, as SQL on the views. The files are in ` + "`bench/questions`" + `; what each costs on ten million events is in
+What a retailer's analyst asks first, as SQL on the views. The files are in ` + "`bench/questions`" + `; what each costs on two million events is in
 [bench/RESULTS.md](../../bench/RESULTS.md) ("Warehouse layout"). The answers are those of a small simulated retailer, cut to their first rows.
 ` + "`go test -run TestQuestions -rewrite .`" + ` in ` + "`bench`" + ` writes this page.
 `
