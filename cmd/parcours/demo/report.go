@@ -352,7 +352,7 @@ func (r *reporter) identity(ctx context.Context, in io.Reader) error {
 	}
 	s := &section{
 		Name: "identity", Title: "Identity against the truth",
-		Says: fmt.Sprintf("%s people became %s customers, over %s events (crawlers left out). %s people are exactly one customer; %s customers hold more than one person.",
+		Says: fmt.Sprintf("%s people became %s customers, over %s events; crawlers are left out, and what nobody signed in for at a shared screen counts alone. %s people are exactly one customer; %s customers hold more than one person.",
 			grouped(strconv.Itoa(q.People)), grouped(strconv.Itoa(q.Customers)), grouped(strconv.Itoa(q.Events)), grouped(strconv.Itoa(q.Whole)), grouped(strconv.Itoa(q.Mixed))),
 		SQL: query, Columns: []string{"measure", "precision", "recall", "f1"},
 		columns: []column{{"", text}, {"precision", percent}, {"recall", percent}, {"F1", percent}},
