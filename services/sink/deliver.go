@@ -37,8 +37,8 @@ type lane struct {
 	// index tells repeated records; nil where rows merge by key and version, so that a repeated one changes nothing.
 	index    *dedup.Index
 	identify func() identify
-	// committed is told after each range, and may be nil.
-	committed func()
+	// delivered is told after each range, and may be nil.
+	delivered func()
 
 	unique []string // tables of which a row may not be inserted again
 
@@ -86,6 +86,9 @@ func (l *lane) Deliver(ctx context.Context, d stream.Delivery) error {
 	err := l.deliver(ctx, d)
 	switch {
 	case err == nil:
+		if l.delivered != nil {
+			l.delivered()
+		}
 		l.available(true, "")
 		l.metrics.freshness.WithLabelValues(l.topic).Observe(time.Since(d.Records[0].Timestamp).Seconds())
 	case ctx.Err() == nil:
@@ -182,9 +185,6 @@ func (l *lane) rest(loader loader) {
 func (l *lane) Committed(_ context.Context, r stream.Range) error {
 	if err := l.after("committed", nil); err != nil {
 		return err
-	}
-	if l.committed != nil {
-		l.committed()
 	}
 	if l.index == nil {
 		return nil

@@ -12,7 +12,8 @@ import (
 // ownRelation finds the tables and views of the database in the text of a view.
 var ownRelation = regexp.MustCompile(warehouse.Database + `\.([a-z_0-9]+)`)
 
-// RefreshViews brings every refreshable view up to what the tables hold now, those that others read first, and waits for it. They refresh by
+// RefreshViews brings every refreshable view up to what the tables hold now, and the dictionaries that they resolve customers by, those that
+// others read first, and waits for it. They refresh by
 // themselves as well, each in its own time; this is for who wants an answer of now. It returns the names in the order in which they were refreshed.
 func RefreshViews(ctx context.Context, w *warehouse.Warehouse) ([]string, error) {
 	table, err := w.Query(ctx, "SELECT t.name, t.create_table_query, r.view != '' FROM system.tables AS t LEFT JOIN system.view_refreshes AS r ON r.database = t.database AND r.view = t.name WHERE t.database = '"+warehouse.Database+"' AND t.engine IN ('View', 'MaterializedView') ORDER BY t.name")
@@ -33,6 +34,9 @@ func RefreshViews(ctx context.Context, w *warehouse.Warehouse) ([]string, error)
 		if refreshable[name] {
 			order = append(order, name)
 		}
+	}
+	if err := reloadDictionaries(ctx, w); err != nil {
+		return nil, fmt.Errorf("refresh views: %w", err)
 	}
 	for _, name := range order {
 		// A refresh that is under way may have read before now, so it is not the one to wait for.

@@ -146,7 +146,7 @@ func (s *sink) consumeAll(ctx context.Context, p service.Platform, index *dedup.
 		func() loader { return newTouchpoints(p.Registry, p.Workspace.Currency, unknown) })
 	run(GroupRejected, &lane{topic: stream.Rejected, index: index, identify: func() identify { return identifyRejections }}, few,
 		func() loader { return newRejections(p.Registry) })
-	run(GroupIdentityMap, &lane{topic: stream.IdentityMap, committed: s.mapChanged}, few,
+	run(GroupIdentityMap, &lane{topic: stream.IdentityMap, delivered: s.mapChanged}, few,
 		func() loader { return newMapRows() })
 	run(GroupIdentityAudit, &lane{topic: stream.IdentityAudit}, few,
 		func() loader { return newAuditRows() })
@@ -251,10 +251,11 @@ const (
 	leisure           = 4 // times the duration of the last reload
 )
 
-// reload brings both dictionaries up to their tables: the map is read, and what was looked up in the history is forgotten.
-func (s *sink) reload(ctx context.Context) error {
-	for _, name := range []string{"identity_map_dict", "identity_changes_dict"} {
-		if err := s.warehouse.Exec(ctx, "SYSTEM RELOAD DICTIONARY "+warehouse.Database+"."+name); err != nil {
+// reloadDictionaries brings both dictionaries up to their tables: what was looked up in the history is forgotten, and
+// the map is read. The history comes first: who finds the map new finds the history new as well.
+func reloadDictionaries(ctx context.Context, w *warehouse.Warehouse) error {
+	for _, name := range []string{"identity_changes_dict", "identity_map_dict"} {
+		if err := w.Exec(ctx, "SYSTEM RELOAD DICTIONARY "+warehouse.Database+"."+name); err != nil {
 			return err
 		}
 	}
@@ -272,7 +273,7 @@ func (s *sink) reloadIdentities(ctx context.Context) {
 		case <-s.mapped:
 		}
 		began := time.Now()
-		err := s.reload(ctx)
+		err := reloadDictionaries(ctx, s.warehouse)
 		took := time.Since(began)
 		if ctx.Err() != nil {
 			return

@@ -172,7 +172,7 @@ func (s *scene) plausible(t *testing.T, p *pipeline) {
 		(SELECT customer_id FROM parcours.customer_events WHERE startsWith(message_id, 'login-'))`)
 }
 
-// drained waits until every stage has committed all that stands before it.
+// drained waits until every stage has committed all that stands before it, and the views know.
 func (p *pipeline) drained(t *testing.T) {
 	t.Helper()
 	cfg := stream.DefaultConfig()
@@ -203,4 +203,6 @@ func (p *pipeline) drained(t *testing.T) {
 		}
 		return seen, behind == 0
 	})
+	p.eventually(t, "0", `SELECT count() FROM parcours.identity_map AS m
+		WHERE dictGetOrDefault('parcours.identity_map_dict', 'version', (m.workspace, m.node), toUInt64(0)) < m.version`)
 }
