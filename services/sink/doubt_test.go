@@ -51,6 +51,7 @@ func (r *rig) cross(insert func(table string, forward func()) bool) *crossing {
 // ClickHouse keeps one of them.
 func TestWhatIsMissingHasTheTokenOfItsRange(t *testing.T) {
 	r := newRig(t)
+	r.alone()
 	spoiled := false
 	c := r.cross(func(table string, forward func()) bool {
 		forward()
@@ -103,6 +104,7 @@ func TestBurntTokenOfMergingRowsLosesNothing(t *testing.T) {
 // have their turn.
 func TestRowsThatVanishAreTriedAgainLater(t *testing.T) {
 	r := newRig(t)
+	r.alone()
 	vanish := true
 	c := r.cross(func(table string, forward func()) bool {
 		if table != "events" || !vanish {

@@ -116,6 +116,7 @@ func in(native map[string]any, name string) map[string]any {
 // column comes, and a statement takes the values that were kept into it.
 func TestFieldsOfALaterVersionAreKept(t *testing.T) {
 	r := newRig(t)
+	r.alone()
 	schema := evolved(t, map[string]string{
 		"tier":                `{"type": "string", "default": "", "doc": "Tier of the loyalty programme.", "pii": "none", "purpose": "analytics", "retention": "events"}`,
 		"commerce.items.gift": `{"type": ["null", "boolean"], "default": null, "doc": "Whether it is a gift.", "pii": "none"}`,
@@ -186,6 +187,7 @@ func TestFieldsOfALaterVersionAreKept(t *testing.T) {
 // A type that does not fit its column empties the column, not the event.
 func TestTypeConflictKeepsTheValue(t *testing.T) {
 	r := newRig(t)
+	r.alone()
 	schema := evolved(t, map[string]string{
 		"commerce.total": `{"type": "string"}`,
 		"channel":        `{"type": {"type": "array", "items": "string"}}`,
