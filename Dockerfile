@@ -22,11 +22,14 @@ COPY . .
 ARG VERSION=dev
 RUN --mount=type=cache,target=/cache \
     go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /parcours ./cmd/parcours
+RUN mkdir /data
 
 # The C library is the one thing the binary asks for, because it can load the ClickHouse engine; no shell, no package manager.
 FROM gcr.io/distroless/base-nossl-debian12:nonroot
 COPY --from=build /parcours /parcours
 COPY LICENSE NOTICE /
+# For volumes: a new one takes over who owns the folder.
+COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
 ENTRYPOINT ["/parcours"]
 CMD ["--help"]
