@@ -68,28 +68,11 @@ const (
 func (c *Client) Consume(ctx context.Context, consumer Consumer, handle func(ctx context.Context, batch []Range) error) error {
 	alive, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
-	client, err := c.open(consumer.Group,
-		kgo.WithContext(alive),
-		kgo.ConsumerGroup(consumer.Group),
-		kgo.ConsumeTopics(consumer.Topics...),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(),
-		kgo.SessionTimeout(sessionTimeout),
-		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
-		kgo.FetchMaxBytes(fetchMaxBytes),
-		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
-		kgo.FetchMaxWait(500*time.Millisecond),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-	)
+	client, err := c.openMember(alive, consumer.Group, consumer.Topics, kgo.FetchMaxBytes(fetchMaxBytes), kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes))
 	if err != nil {
 		return err
 	}
-	// Leaves the group, so the others take over at once; or, when the group does not answer, after the session.
-	defer func() {
-		defer time.AfterFunc(leaveTimeout, abandon).Stop()
-		client.CloseAllowingRebalance()
-	}()
+	defer leave(client, abandon)
 
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -113,6 +96,30 @@ func (c *Client) Consume(ctx context.Context, consumer Consumer, handle func(ctx
 		client.AllowRebalance()
 	}
 	return nil
+}
+
+// openMember opens a member of a group that reads topics from their start when the group is new, and commits by hand. No
+// rebalance comes between a poll and AllowRebalance.
+func (c *Client) openMember(alive context.Context, group string, topics []string, opts ...kgo.Opt) (*kgo.Client, error) {
+	return c.open(group, append(opts,
+		kgo.WithContext(alive),
+		kgo.ConsumerGroup(group),
+		kgo.ConsumeTopics(topics...),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
+		kgo.FetchMaxWait(500*time.Millisecond),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+	)...)
+}
+
+// leave leaves the group, so the others take over at once; or, when the group does not answer, after the session: then
+// abandon ends what the client waits for.
+func leave(client *kgo.Client, abandon context.CancelFunc) {
+	defer time.AfterFunc(leaveTimeout, abandon).Stop()
+	client.CloseAllowingRebalance()
 }
 
 // gather polls until the batch is as large or as old as the consumer allows. It returns what it has

@@ -145,19 +145,9 @@ func (c *Client) membership(ctx context.Context, consumer RangeConsumer, handler
 	}
 	s.changed, s.changes = context.WithCancel(session)
 	defer func() { s.changes() }()
-	client, err := c.open(consumer.Group,
-		kgo.WithContext(alive),
-		kgo.ConsumerGroup(consumer.Group),
-		kgo.ConsumeTopics(consumer.Topics...),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(),
-		kgo.SessionTimeout(sessionTimeout),
-		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
+	client, err := c.openMember(alive, consumer.Group, consumer.Topics,
 		kgo.FetchMaxBytes(fetchBytes(consumer.BufferBytes)),
 		kgo.FetchMaxPartitionBytes(fetchBytes(consumer.BufferBytes)),
-		kgo.FetchMaxWait(500*time.Millisecond),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.OnPartitionsAssigned(s.assigned),
 		kgo.OnOffsetsFetched(s.fetched),
 		kgo.OnPartitionsRevoked(s.revoked),
@@ -166,10 +156,7 @@ func (c *Client) membership(ctx context.Context, consumer RangeConsumer, handler
 	if err != nil {
 		return err
 	}
-	defer func() {
-		defer time.AfterFunc(leaveTimeout, abandon).Stop()
-		client.CloseAllowingRebalance()
-	}()
+	defer leave(client, abandon)
 	s.client = client
 	var workers errgroup.Group
 	for range consumer.Parallel {
