@@ -20,6 +20,7 @@ GRANT
     SELECT ON parcours.identity_audit,
     SELECT ON parcours.identifier_sightings,
     SELECT ON parcours.source_priorities,
+    SELECT ON parcours.source_rules,
     -- All columns but payload and origin_key, which hold what was sent.
     SELECT(rejection_id, rejected_at, received_at, workspace, source, stage, reason, field, detail, message_id, type, name, content_type,
         origin_topic, origin_partition, origin_offset, replay_state, replayed_at,

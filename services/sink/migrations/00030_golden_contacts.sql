@@ -54,16 +54,6 @@ SELECT
     argMaxIf(e.title, (worth(rule('title')), e.version), e.title != '') AS title,
     max(e.occurred_at) AS stated_at
 FROM parcours.customer_contacts AS e
-LEFT JOIN
-(
-    SELECT s.workspace AS workspace, s.source AS source, CAST(groupArray((s.field, s.rule)), 'Map(String, Tuple(Int32, UInt32))') AS rules
-    FROM
-    (
-        SELECT q.workspace AS workspace, q.source AS source, toString(q.field) AS field, argMax((q.priority, q.fresh_days), q.version) AS rule
-        FROM parcours.source_priorities AS q
-        GROUP BY workspace, source, field
-    ) AS s
-    GROUP BY workspace, source
-) AS p ON p.workspace = e.workspace AND p.source = e.source
+LEFT JOIN parcours.source_rules AS p ON p.workspace = e.workspace AND p.source = e.source
 GROUP BY workspace, customer_id
 COMMENT 'The golden record of clear values, one row per customer that stated any: of each field the value of the source that is believed most (source_priorities), then the newest. As restricted as contacts.';

@@ -125,17 +125,7 @@ LEFT JOIN
             toString(r.field) AS field,
             argMax(r.value, (if(rule.2 > 0 AND r.occurred_at < now() - toIntervalDay(rule.2), least(rule.1, 0), rule.1), r.version)) AS value
         FROM parcours.customer_traits AS r
-        LEFT JOIN
-        (
-            SELECT s.workspace AS workspace, s.source AS source, CAST(groupArray((s.field, s.rule)), 'Map(String, Tuple(Int32, UInt32))') AS rules
-            FROM
-            (
-                SELECT q.workspace AS workspace, q.source AS source, toString(q.field) AS field, argMax((q.priority, q.fresh_days), q.version) AS rule
-                FROM parcours.source_priorities AS q
-                GROUP BY workspace, source, field
-            ) AS s
-            GROUP BY workspace, source
-        ) AS p ON p.workspace = r.workspace AND p.source = r.source
+        LEFT JOIN parcours.source_rules AS p ON p.workspace = r.workspace AND p.source = r.source
         GROUP BY workspace, customer_id, field
         ORDER BY field
     ) AS l
