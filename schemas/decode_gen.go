@@ -121,6 +121,72 @@ func (x *EnrichedTouchpoint) decode(r *reader, p *plan) {
 				x.Calendar.Value.reset()
 			}
 		case 27:
+			if r.present(s.null) {
+				x.Network.Valid = true
+				x.Network.Value.decode(r, s.plan)
+			} else if x.Network.Valid {
+				x.Network.Valid = false
+				x.Network.Value.reset()
+			}
+		case 28:
+			if r.present(s.null) {
+				x.Shop.Valid = true
+				x.Shop.Value.decode(r, s.plan)
+			} else if x.Shop.Valid {
+				x.Shop.Valid = false
+				x.Shop.Value.reset()
+			}
+		case 29:
+			if r.present(s.null) {
+				x.Home.Valid = true
+				x.Home.Value.decode(r, s.plan)
+			} else if x.Home.Valid {
+				x.Home.Valid = false
+				x.Home.Value.reset()
+			}
+		case 30:
+			if r.present(s.null) {
+				x.Area.Valid = true
+				x.Area.Value.decode(r, s.plan)
+			} else if x.Area.Valid {
+				x.Area.Valid = false
+				x.Area.Value.reset()
+			}
+		case 31:
+			if r.present(s.null) {
+				x.Profile.Valid = true
+				x.Profile.Value.decode(r, s.plan)
+			} else if x.Profile.Valid {
+				x.Profile.Valid = false
+				x.Profile.Value.reset()
+			}
+		case 32:
+			if r.present(s.null) {
+				x.FirstName.Valid = true
+				x.FirstName.Value.decode(r, s.plan)
+			} else if x.FirstName.Valid {
+				x.FirstName.Valid = false
+				x.FirstName.Value.reset()
+			}
+		case 33:
+			if r.present(s.null) {
+				x.Customer.Valid = true
+				x.Customer.Value.decode(r, s.plan)
+			} else if x.Customer.Valid {
+				x.Customer.Valid = false
+				x.Customer.Value.reset()
+			}
+		case 34:
+			if r.present(s.null) {
+				x.Money.Valid = true
+				x.Money.Value.decode(r, s.plan)
+			} else if x.Money.Valid {
+				x.Money.Valid = false
+				x.Money.Value.reset()
+			}
+		case 35:
+			x.Attributes = r.string()
+		case 36:
 			x.Enrichments = decodeEnrichmentArray(r, x.Enrichments, s.plan)
 		default:
 			r.skip(s.skip)
@@ -198,6 +264,32 @@ func (x *EnrichedTouchpoint) clear(fields []int) {
 			x.Calendar.Valid = false
 			x.Calendar.Value.reset()
 		case 27:
+			x.Network.Valid = false
+			x.Network.Value.reset()
+		case 28:
+			x.Shop.Valid = false
+			x.Shop.Value.reset()
+		case 29:
+			x.Home.Valid = false
+			x.Home.Value.reset()
+		case 30:
+			x.Area.Valid = false
+			x.Area.Value.reset()
+		case 31:
+			x.Profile.Valid = false
+			x.Profile.Value.reset()
+		case 32:
+			x.FirstName.Valid = false
+			x.FirstName.Value.reset()
+		case 33:
+			x.Customer.Valid = false
+			x.Customer.Value.reset()
+		case 34:
+			x.Money.Valid = false
+			x.Money.Value.reset()
+		case 35:
+			x.Attributes = ""
+		case 36:
 			x.Enrichments = x.Enrichments[:0]
 		}
 	}
@@ -1476,6 +1568,10 @@ func (x *Device) decode(r *reader, p *plan) {
 			x.BrowserVersion = r.string()
 		case 7:
 			x.IsBot = r.bool()
+		case 8:
+			x.BotName = r.string()
+		case 9:
+			x.BotKind = r.string()
 		default:
 			r.skip(s.skip)
 		}
@@ -1504,6 +1600,10 @@ func (x *Device) clear(fields []int) {
 			x.BrowserVersion = ""
 		case 7:
 			x.IsBot = false
+		case 8:
+			x.BotName = ""
+		case 9:
+			x.BotKind = ""
 		}
 	}
 }
@@ -1596,6 +1696,12 @@ func (x *Calendar) decode(r *reader, p *plan) {
 			x.IsWeekend = r.bool()
 		case 5:
 			x.Holiday = r.string()
+		case 6:
+			x.SchoolHoliday = r.string()
+		case 7:
+			x.SchoolZone = r.string()
+		case 8:
+			x.SalesPeriod = r.string()
 		default:
 			r.skip(s.skip)
 		}
@@ -1620,12 +1726,746 @@ func (x *Calendar) clear(fields []int) {
 			x.IsWeekend = false
 		case 5:
 			x.Holiday = ""
+		case 6:
+			x.SchoolHoliday = ""
+		case 7:
+			x.SchoolZone = ""
+		case 8:
+			x.SalesPeriod = ""
 		}
 	}
 }
 
 func (x *Calendar) reset() {
 	*x = Calendar{}
+}
+
+func (x *NetworkPlace) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.Country = r.string()
+		case 1:
+			x.Region = r.string()
+		case 2:
+			x.City = r.string()
+		case 3:
+			x.CommuneCode = r.string()
+		case 4:
+			x.RegionCode = r.string()
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *NetworkPlace) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Country = ""
+		case 1:
+			x.Region = ""
+		case 2:
+			x.City = ""
+		case 3:
+			x.CommuneCode = ""
+		case 4:
+			x.RegionCode = ""
+		}
+	}
+}
+
+func (x *NetworkPlace) reset() {
+	*x = NetworkPlace{}
+}
+
+func (x *Shop) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.Name = r.string()
+		case 1:
+			x.Banner = r.string()
+		case 2:
+			x.PostalCode = r.string()
+		case 3:
+			x.CommuneCode = r.string()
+		case 4:
+			x.DepartmentCode = r.string()
+		case 5:
+			x.RegionCode = r.string()
+		case 6:
+			if r.present(s.null) {
+				x.Open.Valid = true
+				x.Open.Value = r.bool()
+			} else if x.Open.Valid {
+				x.Open.Valid = false
+				x.Open.Value = false
+			}
+		case 7:
+			if r.present(s.null) {
+				x.DistanceKm.Valid = true
+				x.DistanceKm.Value = r.double()
+			} else if x.DistanceKm.Valid {
+				x.DistanceKm.Valid = false
+				x.DistanceKm.Value = 0
+			}
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *Shop) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Name = ""
+		case 1:
+			x.Banner = ""
+		case 2:
+			x.PostalCode = ""
+		case 3:
+			x.CommuneCode = ""
+		case 4:
+			x.DepartmentCode = ""
+		case 5:
+			x.RegionCode = ""
+		case 6:
+			x.Open.Valid = false
+			x.Open.Value = false
+		case 7:
+			x.DistanceKm.Valid = false
+			x.DistanceKm.Value = 0
+		}
+	}
+}
+
+func (x *Shop) reset() {
+	*x = Shop{}
+}
+
+func (x *Home) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.Basis = r.string()
+		case 1:
+			x.Country = r.string()
+		case 2:
+			x.PostalCode = r.string()
+		case 3:
+			x.CommuneCode = r.string()
+		case 4:
+			x.Commune = r.string()
+		case 5:
+			x.DepartmentCode = r.string()
+		case 6:
+			x.Department = r.string()
+		case 7:
+			x.RegionCode = r.string()
+		case 8:
+			x.Region = r.string()
+		case 9:
+			if r.present(s.null) {
+				x.Population.Valid = true
+				x.Population.Value = r.int()
+			} else if x.Population.Valid {
+				x.Population.Valid = false
+				x.Population.Value = 0
+			}
+		case 10:
+			x.Density = r.string()
+		case 11:
+			x.Match = r.string()
+		case 12:
+			if r.present(s.null) {
+				x.Confidence.Valid = true
+				x.Confidence.Value = r.double()
+			} else if x.Confidence.Valid {
+				x.Confidence.Valid = false
+				x.Confidence.Value = 0
+			}
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *Home) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Basis = ""
+		case 1:
+			x.Country = ""
+		case 2:
+			x.PostalCode = ""
+		case 3:
+			x.CommuneCode = ""
+		case 4:
+			x.Commune = ""
+		case 5:
+			x.DepartmentCode = ""
+		case 6:
+			x.Department = ""
+		case 7:
+			x.RegionCode = ""
+		case 8:
+			x.Region = ""
+		case 9:
+			x.Population.Valid = false
+			x.Population.Value = 0
+		case 10:
+			x.Density = ""
+		case 11:
+			x.Match = ""
+		case 12:
+			x.Confidence.Valid = false
+			x.Confidence.Value = 0
+		}
+	}
+}
+
+func (x *Home) reset() {
+	*x = Home{}
+}
+
+func (x *Area) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.Level = r.string()
+		case 1:
+			x.Code = r.string()
+		case 2:
+			if r.present(s.null) {
+				x.Year.Valid = true
+				x.Year.Value = r.int()
+			} else if x.Year.Valid {
+				x.Year.Valid = false
+				x.Year.Value = 0
+			}
+		case 3:
+			x.Status = r.string()
+		case 4:
+			if r.present(s.null) {
+				x.MedianIncome.Valid = true
+				x.MedianIncome.Value = r.int()
+			} else if x.MedianIncome.Valid {
+				x.MedianIncome.Valid = false
+				x.MedianIncome.Value = 0
+			}
+		case 5:
+			if r.present(s.null) {
+				x.IncomeQuintile.Valid = true
+				x.IncomeQuintile.Value = r.int()
+			} else if x.IncomeQuintile.Valid {
+				x.IncomeQuintile.Valid = false
+				x.IncomeQuintile.Value = 0
+			}
+		case 6:
+			if r.present(s.null) {
+				x.IncomeDecile.Valid = true
+				x.IncomeDecile.Value = r.int()
+			} else if x.IncomeDecile.Valid {
+				x.IncomeDecile.Valid = false
+				x.IncomeDecile.Value = 0
+			}
+		case 7:
+			if r.present(s.null) {
+				x.PovertyRate.Valid = true
+				x.PovertyRate.Value = r.double()
+			} else if x.PovertyRate.Valid {
+				x.PovertyRate.Valid = false
+				x.PovertyRate.Value = 0
+			}
+		case 8:
+			if r.present(s.null) {
+				x.Under30.Valid = true
+				x.Under30.Value = r.double()
+			} else if x.Under30.Valid {
+				x.Under30.Valid = false
+				x.Under30.Value = 0
+			}
+		case 9:
+			if r.present(s.null) {
+				x.Over60.Valid = true
+				x.Over60.Value = r.double()
+			} else if x.Over60.Valid {
+				x.Over60.Valid = false
+				x.Over60.Value = 0
+			}
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *Area) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Level = ""
+		case 1:
+			x.Code = ""
+		case 2:
+			x.Year.Valid = false
+			x.Year.Value = 0
+		case 3:
+			x.Status = ""
+		case 4:
+			x.MedianIncome.Valid = false
+			x.MedianIncome.Value = 0
+		case 5:
+			x.IncomeQuintile.Valid = false
+			x.IncomeQuintile.Value = 0
+		case 6:
+			x.IncomeDecile.Valid = false
+			x.IncomeDecile.Value = 0
+		case 7:
+			x.PovertyRate.Valid = false
+			x.PovertyRate.Value = 0
+		case 8:
+			x.Under30.Valid = false
+			x.Under30.Value = 0
+		case 9:
+			x.Over60.Valid = false
+			x.Over60.Value = 0
+		}
+	}
+}
+
+func (x *Area) reset() {
+	*x = Area{}
+}
+
+func (x *Profile) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			if r.present(s.null) {
+				x.Age.Valid = true
+				x.Age.Value = r.int()
+			} else if x.Age.Valid {
+				x.Age.Valid = false
+				x.Age.Value = 0
+			}
+		case 1:
+			x.AgeBand = r.string()
+		case 2:
+			x.Gender = r.string()
+		case 3:
+			x.GenderBasis = r.string()
+		case 4:
+			x.Household = r.string()
+		case 5:
+			x.HouseholdID = r.string()
+		case 6:
+			x.Dwelling = r.string()
+		case 7:
+			x.EmailStatus = r.string()
+		case 8:
+			x.EmailClass = r.string()
+		case 9:
+			x.EmailSuggestion = r.string()
+		case 10:
+			x.PhoneStatus = r.string()
+		case 11:
+			x.PhoneLine = r.string()
+		case 12:
+			x.PhoneCountry = r.string()
+		case 13:
+			x.PhoneRegion = r.string()
+		case 14:
+			if r.present(s.null) {
+				x.AddressCompleteness.Valid = true
+				x.AddressCompleteness.Value = r.int()
+			} else if x.AddressCompleteness.Valid {
+				x.AddressCompleteness.Valid = false
+				x.AddressCompleteness.Value = 0
+			}
+		case 15:
+			if r.present(s.null) {
+				x.Contactability.Valid = true
+				x.Contactability.Value = r.int()
+			} else if x.Contactability.Valid {
+				x.Contactability.Valid = false
+				x.Contactability.Value = 0
+			}
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *Profile) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Age.Valid = false
+			x.Age.Value = 0
+		case 1:
+			x.AgeBand = ""
+		case 2:
+			x.Gender = ""
+		case 3:
+			x.GenderBasis = ""
+		case 4:
+			x.Household = ""
+		case 5:
+			x.HouseholdID = ""
+		case 6:
+			x.Dwelling = ""
+		case 7:
+			x.EmailStatus = ""
+		case 8:
+			x.EmailClass = ""
+		case 9:
+			x.EmailSuggestion = ""
+		case 10:
+			x.PhoneStatus = ""
+		case 11:
+			x.PhoneLine = ""
+		case 12:
+			x.PhoneCountry = ""
+		case 13:
+			x.PhoneRegion = ""
+		case 14:
+			x.AddressCompleteness.Valid = false
+			x.AddressCompleteness.Value = 0
+		case 15:
+			x.Contactability.Valid = false
+			x.Contactability.Value = 0
+		}
+	}
+}
+
+func (x *Profile) reset() {
+	*x = Profile{}
+}
+
+func (x *FirstNameEstimate) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			if r.present(s.null) {
+				x.FemaleProbability.Valid = true
+				x.FemaleProbability.Value = r.double()
+			} else if x.FemaleProbability.Valid {
+				x.FemaleProbability.Valid = false
+				x.FemaleProbability.Value = 0
+			}
+		case 1:
+			x.Gender = r.string()
+		case 2:
+			if r.present(s.null) {
+				x.BirthDecade.Valid = true
+				x.BirthDecade.Value = r.int()
+			} else if x.BirthDecade.Valid {
+				x.BirthDecade.Valid = false
+				x.BirthDecade.Value = 0
+			}
+		case 3:
+			if r.present(s.null) {
+				x.BirthDecadeProbability.Valid = true
+				x.BirthDecadeProbability.Value = r.double()
+			} else if x.BirthDecadeProbability.Valid {
+				x.BirthDecadeProbability.Valid = false
+				x.BirthDecadeProbability.Value = 0
+			}
+		case 4:
+			x.AgeBand = r.string()
+		case 5:
+			if r.present(s.null) {
+				x.AgeBandProbability.Valid = true
+				x.AgeBandProbability.Value = r.double()
+			} else if x.AgeBandProbability.Valid {
+				x.AgeBandProbability.Valid = false
+				x.AgeBandProbability.Value = 0
+			}
+		case 6:
+			if r.present(s.null) {
+				x.People.Valid = true
+				x.People.Value = r.int()
+			} else if x.People.Valid {
+				x.People.Valid = false
+				x.People.Value = 0
+			}
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *FirstNameEstimate) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.FemaleProbability.Valid = false
+			x.FemaleProbability.Value = 0
+		case 1:
+			x.Gender = ""
+		case 2:
+			x.BirthDecade.Valid = false
+			x.BirthDecade.Value = 0
+		case 3:
+			x.BirthDecadeProbability.Valid = false
+			x.BirthDecadeProbability.Value = 0
+		case 4:
+			x.AgeBand = ""
+		case 5:
+			x.AgeBandProbability.Valid = false
+			x.AgeBandProbability.Value = 0
+		case 6:
+			x.People.Valid = false
+			x.People.Value = 0
+		}
+	}
+}
+
+func (x *FirstNameEstimate) reset() {
+	*x = FirstNameEstimate{}
+}
+
+func (x *KnownCustomer) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.AgeBand = r.string()
+		case 1:
+			x.Gender = r.string()
+		case 2:
+			x.LoyaltyTier = r.string()
+		case 3:
+			if r.present(s.null) {
+				x.FirstOrderDate.Valid = true
+				x.FirstOrderDate.Value = Date(r.int())
+			} else if x.FirstOrderDate.Valid {
+				x.FirstOrderDate.Valid = false
+				x.FirstOrderDate.Value = 0
+			}
+		case 4:
+			x.OrdersBand = r.string()
+		case 5:
+			x.Traits = r.string()
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *KnownCustomer) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.AgeBand = ""
+		case 1:
+			x.Gender = ""
+		case 2:
+			x.LoyaltyTier = ""
+		case 3:
+			x.FirstOrderDate.Valid = false
+			x.FirstOrderDate.Value = 0
+		case 4:
+			x.OrdersBand = ""
+		case 5:
+			x.Traits = ""
+		}
+	}
+}
+
+func (x *KnownCustomer) reset() {
+	*x = KnownCustomer{}
+}
+
+func (x *Money) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.Currency = r.string()
+		case 1:
+			x.OriginalCurrency = r.string()
+		case 2:
+			x.Rate = r.string()
+		case 3:
+			if r.present(s.null) {
+				x.RateDate.Valid = true
+				x.RateDate.Value = Date(r.int())
+			} else if x.RateDate.Valid {
+				x.RateDate.Valid = false
+				x.RateDate.Value = 0
+			}
+		case 4:
+			x.RateSource = r.string()
+		case 5:
+			if r.present(s.null) {
+				x.Value.Valid = true
+				x.Value.Value = r.decimal()
+			} else if x.Value.Valid {
+				x.Value.Valid = false
+				x.Value.Value = 0
+			}
+		case 6:
+			if r.present(s.null) {
+				x.Subtotal.Valid = true
+				x.Subtotal.Value = r.decimal()
+			} else if x.Subtotal.Valid {
+				x.Subtotal.Valid = false
+				x.Subtotal.Value = 0
+			}
+		case 7:
+			if r.present(s.null) {
+				x.Revenue.Valid = true
+				x.Revenue.Value = r.decimal()
+			} else if x.Revenue.Valid {
+				x.Revenue.Valid = false
+				x.Revenue.Value = 0
+			}
+		case 8:
+			if r.present(s.null) {
+				x.Total.Valid = true
+				x.Total.Value = r.decimal()
+			} else if x.Total.Valid {
+				x.Total.Valid = false
+				x.Total.Value = 0
+			}
+		case 9:
+			if r.present(s.null) {
+				x.Shipping.Valid = true
+				x.Shipping.Value = r.decimal()
+			} else if x.Shipping.Valid {
+				x.Shipping.Valid = false
+				x.Shipping.Value = 0
+			}
+		case 10:
+			if r.present(s.null) {
+				x.Tax.Valid = true
+				x.Tax.Value = r.decimal()
+			} else if x.Tax.Valid {
+				x.Tax.Valid = false
+				x.Tax.Value = 0
+			}
+		case 11:
+			if r.present(s.null) {
+				x.Discount.Valid = true
+				x.Discount.Value = r.decimal()
+			} else if x.Discount.Valid {
+				x.Discount.Valid = false
+				x.Discount.Value = 0
+			}
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *Money) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Currency = ""
+		case 1:
+			x.OriginalCurrency = ""
+		case 2:
+			x.Rate = ""
+		case 3:
+			x.RateDate.Valid = false
+			x.RateDate.Value = 0
+		case 4:
+			x.RateSource = ""
+		case 5:
+			x.Value.Valid = false
+			x.Value.Value = 0
+		case 6:
+			x.Subtotal.Valid = false
+			x.Subtotal.Value = 0
+		case 7:
+			x.Revenue.Valid = false
+			x.Revenue.Value = 0
+		case 8:
+			x.Total.Valid = false
+			x.Total.Value = 0
+		case 9:
+			x.Shipping.Valid = false
+			x.Shipping.Value = 0
+		case 10:
+			x.Tax.Valid = false
+			x.Tax.Value = 0
+		case 11:
+			x.Discount.Valid = false
+			x.Discount.Value = 0
+		}
+	}
+}
+
+func (x *Money) reset() {
+	*x = Money{}
 }
 
 func (x *Enrichment) decode(r *reader, p *plan) {

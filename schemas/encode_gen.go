@@ -96,6 +96,55 @@ func (x *EnrichedTouchpoint) AppendSuffix(dst []byte) []byte {
 	} else {
 		dst = append(dst, 0)
 	}
+	if x.Network.Valid {
+		dst = append(dst, 2)
+		dst = x.Network.Value.appendAvro(dst)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Shop.Valid {
+		dst = append(dst, 2)
+		dst = x.Shop.Value.appendAvro(dst)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Home.Valid {
+		dst = append(dst, 2)
+		dst = x.Home.Value.appendAvro(dst)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Area.Valid {
+		dst = append(dst, 2)
+		dst = x.Area.Value.appendAvro(dst)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Profile.Valid {
+		dst = append(dst, 2)
+		dst = x.Profile.Value.appendAvro(dst)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.FirstName.Valid {
+		dst = append(dst, 2)
+		dst = x.FirstName.Value.appendAvro(dst)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Customer.Valid {
+		dst = append(dst, 2)
+		dst = x.Customer.Value.appendAvro(dst)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Money.Valid {
+		dst = append(dst, 2)
+		dst = x.Money.Value.appendAvro(dst)
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendString(dst, x.Attributes)
 	dst = appendEnrichmentArray(dst, x.Enrichments)
 	return dst
 }
@@ -445,6 +494,8 @@ func (x *Device) appendAvro(dst []byte) []byte {
 	dst = appendString(dst, x.Browser)
 	dst = appendString(dst, x.BrowserVersion)
 	dst = appendBool(dst, x.IsBot)
+	dst = appendString(dst, x.BotName)
+	dst = appendString(dst, x.BotKind)
 	return dst
 }
 
@@ -468,6 +519,258 @@ func (x *Calendar) appendAvro(dst []byte) []byte {
 	dst = appendLong(dst, int64(x.Weekday))
 	dst = appendBool(dst, x.IsWeekend)
 	dst = appendString(dst, x.Holiday)
+	dst = appendString(dst, x.SchoolHoliday)
+	dst = appendString(dst, x.SchoolZone)
+	dst = appendString(dst, x.SalesPeriod)
+	return dst
+}
+
+func (x *NetworkPlace) appendAvro(dst []byte) []byte {
+	dst = appendString(dst, x.Country)
+	dst = appendString(dst, x.Region)
+	dst = appendString(dst, x.City)
+	dst = appendString(dst, x.CommuneCode)
+	dst = appendString(dst, x.RegionCode)
+	return dst
+}
+
+func (x *Shop) appendAvro(dst []byte) []byte {
+	dst = appendString(dst, x.Name)
+	dst = appendString(dst, x.Banner)
+	dst = appendString(dst, x.PostalCode)
+	dst = appendString(dst, x.CommuneCode)
+	dst = appendString(dst, x.DepartmentCode)
+	dst = appendString(dst, x.RegionCode)
+	if x.Open.Valid {
+		dst = append(dst, 2)
+		dst = appendBool(dst, x.Open.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.DistanceKm.Valid {
+		dst = append(dst, 2)
+		dst = appendDouble(dst, x.DistanceKm.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func (x *Home) appendAvro(dst []byte) []byte {
+	dst = appendString(dst, x.Basis)
+	dst = appendString(dst, x.Country)
+	dst = appendString(dst, x.PostalCode)
+	dst = appendString(dst, x.CommuneCode)
+	dst = appendString(dst, x.Commune)
+	dst = appendString(dst, x.DepartmentCode)
+	dst = appendString(dst, x.Department)
+	dst = appendString(dst, x.RegionCode)
+	dst = appendString(dst, x.Region)
+	if x.Population.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.Population.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendString(dst, x.Density)
+	dst = appendString(dst, x.Match)
+	if x.Confidence.Valid {
+		dst = append(dst, 2)
+		dst = appendDouble(dst, x.Confidence.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func (x *Area) appendAvro(dst []byte) []byte {
+	dst = appendString(dst, x.Level)
+	dst = appendString(dst, x.Code)
+	if x.Year.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.Year.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendString(dst, x.Status)
+	if x.MedianIncome.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.MedianIncome.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.IncomeQuintile.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.IncomeQuintile.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.IncomeDecile.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.IncomeDecile.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.PovertyRate.Valid {
+		dst = append(dst, 2)
+		dst = appendDouble(dst, x.PovertyRate.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Under30.Valid {
+		dst = append(dst, 2)
+		dst = appendDouble(dst, x.Under30.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Over60.Valid {
+		dst = append(dst, 2)
+		dst = appendDouble(dst, x.Over60.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func (x *Profile) appendAvro(dst []byte) []byte {
+	if x.Age.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.Age.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendString(dst, x.AgeBand)
+	dst = appendString(dst, x.Gender)
+	dst = appendString(dst, x.GenderBasis)
+	dst = appendString(dst, x.Household)
+	dst = appendString(dst, x.HouseholdID)
+	dst = appendString(dst, x.Dwelling)
+	dst = appendString(dst, x.EmailStatus)
+	dst = appendString(dst, x.EmailClass)
+	dst = appendString(dst, x.EmailSuggestion)
+	dst = appendString(dst, x.PhoneStatus)
+	dst = appendString(dst, x.PhoneLine)
+	dst = appendString(dst, x.PhoneCountry)
+	dst = appendString(dst, x.PhoneRegion)
+	if x.AddressCompleteness.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.AddressCompleteness.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Contactability.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.Contactability.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func (x *FirstNameEstimate) appendAvro(dst []byte) []byte {
+	if x.FemaleProbability.Valid {
+		dst = append(dst, 2)
+		dst = appendDouble(dst, x.FemaleProbability.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendString(dst, x.Gender)
+	if x.BirthDecade.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.BirthDecade.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.BirthDecadeProbability.Valid {
+		dst = append(dst, 2)
+		dst = appendDouble(dst, x.BirthDecadeProbability.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendString(dst, x.AgeBand)
+	if x.AgeBandProbability.Valid {
+		dst = append(dst, 2)
+		dst = appendDouble(dst, x.AgeBandProbability.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.People.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.People.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func (x *KnownCustomer) appendAvro(dst []byte) []byte {
+	dst = appendString(dst, x.AgeBand)
+	dst = appendString(dst, x.Gender)
+	dst = appendString(dst, x.LoyaltyTier)
+	if x.FirstOrderDate.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.FirstOrderDate.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendString(dst, x.OrdersBand)
+	dst = appendString(dst, x.Traits)
+	return dst
+}
+
+func (x *Money) appendAvro(dst []byte) []byte {
+	dst = appendString(dst, x.Currency)
+	dst = appendString(dst, x.OriginalCurrency)
+	dst = appendString(dst, x.Rate)
+	if x.RateDate.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.RateDate.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendString(dst, x.RateSource)
+	if x.Value.Valid {
+		dst = append(dst, 2)
+		dst = appendDecimal(dst, x.Value.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Subtotal.Valid {
+		dst = append(dst, 2)
+		dst = appendDecimal(dst, x.Subtotal.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Revenue.Valid {
+		dst = append(dst, 2)
+		dst = appendDecimal(dst, x.Revenue.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Total.Valid {
+		dst = append(dst, 2)
+		dst = appendDecimal(dst, x.Total.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Shipping.Valid {
+		dst = append(dst, 2)
+		dst = appendDecimal(dst, x.Shipping.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Tax.Valid {
+		dst = append(dst, 2)
+		dst = appendDecimal(dst, x.Tax.Value)
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.Discount.Valid {
+		dst = append(dst, 2)
+		dst = appendDecimal(dst, x.Discount.Value)
+	} else {
+		dst = append(dst, 0)
+	}
 	return dst
 }
 

@@ -39,7 +39,7 @@ func eachField(t *avsc.Type, path string, visit func(path string, f *avsc.Field)
 func TestEveryFieldIsDescribed(t *testing.T) {
 	allowed := map[string][]string{
 		"pii":       {"none", "pseudonym", "indirect", "direct"},
-		"purpose":   {"analytics", "compliance", "contact", "identity", "operations", "security"},
+		"purpose":   {"analytics", "compliance", "contact", "identity", "operations", "profiling", "security"},
 		"retention": {"contacts", "events", "quarantine"},
 	}
 	for name, schema := range records {

@@ -70,6 +70,24 @@ type EnrichedTouchpoint struct {
 	Traffic Optional[Traffic] `json:"traffic,omitzero"`
 	// Calendar.
 	Calendar Optional[Calendar] `json:"calendar,omitzero"`
+	// Place of the network address. Indirect personal data.
+	Network Optional[NetworkPlace] `json:"network,omitzero"`
+	// Shop.
+	Shop Optional[Shop] `json:"shop,omitzero"`
+	// Place of residence. Indirect personal data.
+	Home Optional[Home] `json:"home,omitzero"`
+	// Statistics of the area of residence. Indirect personal data.
+	Area Optional[Area] `json:"area,omitzero"`
+	// Person. Indirect personal data.
+	Profile Optional[Profile] `json:"profile,omitzero"`
+	// Estimates from the first name. Indirect personal data.
+	FirstName Optional[FirstNameEstimate] `json:"first_name,omitzero"`
+	// Customer as known then. Indirect personal data.
+	Customer Optional[KnownCustomer] `json:"customer,omitzero"`
+	// Amounts in the currency of the workspace.
+	Money Optional[Money] `json:"money,omitzero"`
+	// Third-party and CRM attributes, JSON text: an object a provider, its attributes with their declared types. Indirect personal data.
+	Attributes string `json:"attributes,omitzero"`
 	// The chain that ran, in order.
 	Enrichments []Enrichment `json:"enrichments,omitempty"`
 }
@@ -456,6 +474,10 @@ type Device struct {
 	BrowserVersion string `json:"browser_version,omitzero"`
 	// Whether the user agent names a crawler.
 	IsBot bool `json:"is_bot,omitzero"`
+	// Crawler, monitor or program, when the user agent names one; empty otherwise.
+	BotName string `json:"bot_name,omitzero"`
+	// What the bot is for: search, ai, preview, monitor, feed, advertising, archive, tool or other; empty for people.
+	BotKind string `json:"bot_kind,omitzero"`
 }
 
 // Traffic is the record io.parcours.Traffic: where the visit came from.
@@ -494,6 +516,198 @@ type Calendar struct {
 	IsWeekend bool `json:"is_weekend,omitzero"`
 	// Bank holiday of that date; empty when none.
 	Holiday string `json:"holiday,omitzero"`
+	// School holidays of that date in the zone of the place; empty when none or not known.
+	SchoolHoliday string `json:"school_holiday,omitzero"`
+	// Zone of the school holidays: A, B, C, corsica or an overseas department; empty when not known.
+	SchoolZone string `json:"school_zone,omitzero"`
+	// Legal sales of that date there: winter_sales, summer_sales; or a period of the configuration; empty when none.
+	SalesPeriod string `json:"sales_period,omitzero"`
+}
+
+// NetworkPlace is the record io.parcours.NetworkPlace: where the network address is registered; not where the person lives.
+type NetworkPlace struct {
+	// ISO 3166 country of the address. Indirect personal data.
+	Country string `json:"country,omitzero"`
+	// Region or state as the file names it. Indirect personal data.
+	Region string `json:"region,omitzero"`
+	// City as the file names it. Indirect personal data.
+	City string `json:"city,omitzero"`
+	// INSEE code of the commune, when the name of the city is that of one commune of the region only. Indirect personal data.
+	CommuneCode string `json:"commune_code,omitzero"`
+	// INSEE code of the French region. Indirect personal data.
+	RegionCode string `json:"region_code,omitzero"`
+}
+
+// Shop is the record io.parcours.Shop: the shop of the event, from the file of shops.
+type Shop struct {
+	// Name.
+	Name string `json:"name,omitzero"`
+	// Banner or brand of the shop.
+	Banner string `json:"banner,omitzero"`
+	// Postcode.
+	PostalCode string `json:"postal_code,omitzero"`
+	// INSEE code of the commune.
+	CommuneCode string `json:"commune_code,omitzero"`
+	// INSEE code of the department.
+	DepartmentCode string `json:"department_code,omitzero"`
+	// INSEE code of the region.
+	RegionCode string `json:"region_code,omitzero"`
+	// Whether it was open at the time of the event by its usual hours; null when they are not known.
+	Open Optional[bool] `json:"open,omitzero"`
+	// Distance in km as the crow flies between the commune of the customer and the shop; null when either is not known. Indirect personal data.
+	DistanceKm Optional[float64] `json:"distance_km,omitzero"`
+}
+
+// Home is the record io.parcours.Home: where the customer lives, by postcode and town.
+type Home struct {
+	// event when the event carries the address, customer when it was known of the customer before.
+	Basis string `json:"basis,omitzero"`
+	// ISO 3166 country. Indirect personal data.
+	Country string `json:"country,omitzero"`
+	// Postcode, five digits in France; that of the commune for a CEDEX. Indirect personal data.
+	PostalCode string `json:"postal_code,omitzero"`
+	// INSEE code of the commune; of the arrondissement in Paris, Lyon and Marseille; empty when not sure. Indirect personal data.
+	CommuneCode string `json:"commune_code,omitzero"`
+	// Official name of the commune. Indirect personal data.
+	Commune string `json:"commune,omitzero"`
+	// INSEE code of the department. Indirect personal data.
+	DepartmentCode string `json:"department_code,omitzero"`
+	// Name of the department. Indirect personal data.
+	Department string `json:"department,omitzero"`
+	// INSEE code of the region. Indirect personal data.
+	RegionCode string `json:"region_code,omitzero"`
+	// Name of the region. Indirect personal data.
+	Region string `json:"region,omitzero"`
+	// Inhabitants of the commune. Indirect personal data.
+	Population Optional[int32] `json:"population,omitzero"`
+	// Density class of the commune (dense, intermediate, rural); empty when not known. Indirect personal data.
+	Density string `json:"density,omitzero"`
+	// How the commune was found: exact, spelled, only, largest, cedex or department.
+	Match string `json:"match,omitzero"`
+	// Probability that the commune is right, 0 to 1; 1 for an exact match.
+	Confidence Optional[float64] `json:"confidence,omitzero"`
+}
+
+// Area is the record io.parcours.Area: statistics of the area of residence, of its people and not of the person.
+type Area struct {
+	// iris or commune.
+	Level string `json:"level,omitzero"`
+	// INSEE code of the area. Indirect personal data.
+	Code string `json:"code,omitzero"`
+	// Year of the statistics.
+	Year Optional[int32] `json:"year,omitzero"`
+	// known, partly_withheld, withheld (the publisher keeps small areas secret) or unknown.
+	Status string `json:"status,omitzero"`
+	// Median disposable income per consumption unit, EUR a year (Filosofi: niveau de vie). Indirect personal data.
+	MedianIncome Optional[int32] `json:"median_income,omitzero"`
+	// Quintile, 1 to 5, among the people of all communes of the country. Indirect personal data.
+	IncomeQuintile Optional[int32] `json:"income_quintile,omitzero"`
+	// Decile, 1 to 10, among the people of all communes of the country. Indirect personal data.
+	IncomeDecile Optional[int32] `json:"income_decile,omitzero"`
+	// People below 60 % of the national median, percent. Indirect personal data.
+	PovertyRate Optional[float64] `json:"poverty_rate,omitzero"`
+	// Share of people under 30, percent, where a file of ages is given. Indirect personal data.
+	Under30 Optional[float64] `json:"under_30,omitzero"`
+	// Share of people of 60 and more, percent, where a file of ages is given. Indirect personal data.
+	Over60 Optional[float64] `json:"over_60,omitzero"`
+}
+
+// Profile is the record io.parcours.Profile: what the event says of the person, without names and addresses.
+type Profile struct {
+	// Age in whole years at the time of the event. Indirect personal data.
+	Age Optional[int32] `json:"age,omitzero"`
+	// 18-24, 25-34, 35-44, 45-54, 55-64, 65-74, 75+; under_18; empty when not known. Indirect personal data.
+	AgeBand string `json:"age_band,omitzero"`
+	// female, male or other, as declared or by the civility; empty when not known. Indirect personal data.
+	Gender string `json:"gender,omitzero"`
+	// declared or civility.
+	GenderBasis string `json:"gender_basis,omitzero"`
+	// Hint of the household: couple, family, shared, institution or company; empty without one. Indirect personal data.
+	Household string `json:"household,omitzero"`
+	// Keyed hash of address and family name, a UUID; empty when the address is not complete. Pseudonym.
+	HouseholdID string `json:"household_id,omitzero"`
+	// Hint of the dwelling: flat, house, po_box, care_home, student_residence, campsite or rural_place; empty without one. Indirect personal data.
+	Dwelling string `json:"dwelling,omitzero"`
+	// valid, invalid, disposable, or typo; empty without an address.
+	EmailStatus string `json:"email_status,omitzero"`
+	// personal (a free provider), professional, role (info@) or disposable; empty without an address.
+	EmailClass string `json:"email_class,omitzero"`
+	// Domain that was probably meant; empty when none.
+	EmailSuggestion string `json:"email_suggestion,omitzero"`
+	// valid, possible or invalid; empty without a number.
+	PhoneStatus string `json:"phone_status,omitzero"`
+	// mobile, fixed, voip, premium, toll_free or other.
+	PhoneLine string `json:"phone_line,omitzero"`
+	// ISO 3166 country of the number. Indirect personal data.
+	PhoneCountry string `json:"phone_country,omitzero"`
+	// Where a geographic number belongs to; empty when not known. Indirect personal data.
+	PhoneRegion string `json:"phone_region,omitzero"`
+	// 0 to 100: street, number, postcode, town, country and their fit.
+	AddressCompleteness Optional[int32] `json:"address_completeness,omitzero"`
+	// 0 to 100: by how many ways, and how surely, the person can be reached.
+	Contactability Optional[int32] `json:"contactability,omitzero"`
+}
+
+// FirstNameEstimate is the record io.parcours.FirstNameEstimate: what the first name suggests; estimates, never statements.
+type FirstNameEstimate struct {
+	// Share of women among the people born with this first name and still counted, 0 to 1. Indirect personal data.
+	FemaleProbability Optional[float64] `json:"female_probability,omitzero"`
+	// female or male when the probability reaches the configured one, else ambiguous. Indirect personal data.
+	Gender string `json:"gender,omitzero"`
+	// Most frequent decade of birth, its first year. Indirect personal data.
+	BirthDecade Optional[int32] `json:"birth_decade,omitzero"`
+	// Share of that decade, 0 to 1. Indirect personal data.
+	BirthDecadeProbability Optional[float64] `json:"birth_decade_probability,omitzero"`
+	// Most likely age band on the day of the event. Indirect personal data.
+	AgeBand string `json:"age_band,omitzero"`
+	// Share of that band, 0 to 1. Indirect personal data.
+	AgeBandProbability Optional[float64] `json:"age_band_probability,omitzero"`
+	// People counted with this first name. Indirect personal data.
+	People Optional[int32] `json:"people,omitzero"`
+}
+
+// KnownCustomer is the record io.parcours.KnownCustomer: what was known of the customer when the event was enriched.
+type KnownCustomer struct {
+	// Age band. Indirect personal data.
+	AgeBand string `json:"age_band,omitzero"`
+	// female, male or other. Indirect personal data.
+	Gender string `json:"gender,omitzero"`
+	// Tier of the loyalty programme.
+	LoyaltyTier string `json:"loyalty_tier,omitzero"`
+	// Date of the first order.
+	FirstOrderDate Optional[Date] `json:"first_order_date,omitzero"`
+	// Orders so far: 0, 1, 2-3, 4-9 or 10+.
+	OrdersBand string `json:"orders_band,omitzero"`
+	// Other traits that the configuration carries on, as JSON text. Indirect personal data.
+	Traits string `json:"traits,omitzero"`
+}
+
+// Money is the record io.parcours.Money: amounts of the event in the currency of the workspace.
+type Money struct {
+	// ISO 4217 code of the workspace.
+	Currency string `json:"currency,omitzero"`
+	// ISO 4217 code of the amounts of the event.
+	OriginalCurrency string `json:"original_currency,omitzero"`
+	// Units of the workspace currency for one of the original, as decimal text; 1 when they are the same.
+	Rate string `json:"rate,omitzero"`
+	// Day that the rate was published for.
+	RateDate Optional[Date] `json:"rate_date,omitzero"`
+	// ecb, or none when both are the same.
+	RateSource string `json:"rate_source,omitzero"`
+	// value.
+	Value Optional[Decimal] `json:"value,omitzero"`
+	// subtotal.
+	Subtotal Optional[Decimal] `json:"subtotal,omitzero"`
+	// revenue.
+	Revenue Optional[Decimal] `json:"revenue,omitzero"`
+	// total.
+	Total Optional[Decimal] `json:"total,omitzero"`
+	// shipping.
+	Shipping Optional[Decimal] `json:"shipping,omitzero"`
+	// tax.
+	Tax Optional[Decimal] `json:"tax,omitzero"`
+	// discount.
+	Discount Optional[Decimal] `json:"discount,omitzero"`
 }
 
 // Enrichment is the record io.parcours.Enrichment: what one enrichment did to the event.

@@ -88,6 +88,10 @@ func (r *rows) maybeBools(name string, at *schemas.Optional[bool]) {
 	optional(r, name, warehouse.NewBools(), at, same[bool])
 }
 
+func (r *rows) maybeUInt8s(name string, at *schemas.Optional[int32]) {
+	optional(r, name, warehouse.NewUInt8s(), at, func(v int32) uint8 { return uint8(v) })
+}
+
 func (r *rows) maybeInt32s(name string, at *schemas.Optional[int32]) {
 	optional(r, name, warehouse.NewInt32s(), at, same[int32])
 }

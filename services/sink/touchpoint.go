@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/netip"
 
 	"github.com/google/uuid"
@@ -36,11 +37,13 @@ type touchpoint struct {
 	network    string      // of the address; the address itself is not stored
 	currency   string
 	properties string
-	traits     string
-	version    uint64 // orders values of one anchor
-	content    uint64 // hash of the person
-	kept       foreignValues
-	unknown    string // those of them that are personal
+	// customerTraits and attributes are what the enricher knows, as documents.
+	customerTraits, attributes string
+	traits                     string
+	version                    uint64 // orders values of one anchor
+	content                    uint64 // hash of the person
+	kept                       foreignValues
+	unknown                    string // those of them that are personal
 }
 
 // touchpoints loads touchpoints.enriched into events, contacts and traits. It is used by one goroutine at a time.
@@ -183,6 +186,26 @@ func (t *touchpoint) outOfRange() string {
 		return "commerce.business_date"
 	case badDate(t.Person.Value.BirthDate):
 		return "person.birth_date"
+	case badDate(t.Customer.Value.FirstOrderDate):
+		return "customer.first_order_date"
+	case badDate(t.Money.Value.RateDate):
+		return "money.rate_date"
+	}
+	for _, small := range []struct {
+		field string
+		value schemas.Optional[int32]
+	}{
+		{"area.income_quintile", t.Area.Value.IncomeQuintile},
+		{"area.income_decile", t.Area.Value.IncomeDecile},
+		{"profile.age", t.Profile.Value.Age},
+		{"profile.address_completeness", t.Profile.Value.AddressCompleteness},
+		{"profile.contactability", t.Profile.Value.Contactability},
+	} {
+		if small.value.Valid && (small.value.Value < 0 || small.value.Value > math.MaxUint8) {
+			return small.field
+		}
+	}
+	switch {
 	case !t.Calendar.Valid:
 		return ""
 	case badDate(schemas.Some(calendar.LocalDate)):
@@ -205,6 +228,8 @@ func (t *touchpoint) complete(currency string) {
 	}
 	t.properties = document(withUnknown(t.Properties, t.kept.general))
 	t.traits = document(t.Traits)
+	t.customerTraits = document(t.Customer.Value.Traits)
+	t.attributes = document(t.Attributes)
 	t.unknown = document(string(t.kept.personal))
 	t.version = version(t.OccurredAt, t.EventID)
 	if t.stated() {
