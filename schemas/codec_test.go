@@ -82,6 +82,14 @@ func TestRejectedTouchpointEqualsOracle(t *testing.T) {
 	checkCodec(t, RejectedTouchpointSchema(), (*RejectedTouchpoint).AppendAvro, d.Decode)
 }
 
+func TestAttributeSetEqualsOracle(t *testing.T) {
+	d, err := NewAttributesDecoder(AttributeSetSchema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCodec(t, AttributeSetSchema(), (*AttributeSet).AppendAvro, d.Decode)
+}
+
 func TestStagesAppend(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := random[EnrichedTouchpoint](t)

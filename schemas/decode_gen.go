@@ -412,6 +412,107 @@ func (x *RejectedTouchpoint) clear(fields []int) {
 	}
 }
 
+func (x *AttributeSet) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.Workspace = r.string()
+		case 1:
+			x.SubjectKind = r.string()
+		case 2:
+			x.Node = r.uuid()
+		case 3:
+			x.Code = r.string()
+		case 4:
+			x.Provider = r.string()
+		case 5:
+			x.Party = r.string()
+		case 6:
+			x.Licence = r.string()
+		case 7:
+			x.Purpose = r.string()
+		case 8:
+			if r.present(s.null) {
+				x.ValidFrom.Valid = true
+				x.ValidFrom.Value = Millis(r.long())
+			} else if x.ValidFrom.Valid {
+				x.ValidFrom.Valid = false
+				x.ValidFrom.Value = 0
+			}
+		case 9:
+			if r.present(s.null) {
+				x.ValidUntil.Valid = true
+				x.ValidUntil.Value = Millis(r.long())
+			} else if x.ValidUntil.Valid {
+				x.ValidUntil.Valid = false
+				x.ValidUntil.Value = 0
+			}
+		case 10:
+			x.UpdatedAt = Millis(r.long())
+		case 11:
+			x.Values = decodeAttributeValueArray(r, x.Values, s.plan)
+		case 12:
+			x.Orders = decodeAttributeOrderArray(r, x.Orders, s.plan)
+		case 13:
+			if r.present(s.null) {
+				x.FirstOrderAt.Valid = true
+				x.FirstOrderAt.Value = Millis(r.long())
+			} else if x.FirstOrderAt.Valid {
+				x.FirstOrderAt.Valid = false
+				x.FirstOrderAt.Value = 0
+			}
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *AttributeSet) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Workspace = ""
+		case 1:
+			x.SubjectKind = ""
+		case 2:
+			x.Node = UUID{}
+		case 3:
+			x.Code = ""
+		case 4:
+			x.Provider = ""
+		case 5:
+			x.Party = ""
+		case 6:
+			x.Licence = ""
+		case 7:
+			x.Purpose = ""
+		case 8:
+			x.ValidFrom.Valid = false
+			x.ValidFrom.Value = 0
+		case 9:
+			x.ValidUntil.Valid = false
+			x.ValidUntil.Value = 0
+		case 10:
+			x.UpdatedAt = 0
+		case 11:
+			x.Values = x.Values[:0]
+		case 12:
+			x.Orders = x.Orders[:0]
+		case 13:
+			x.FirstOrderAt.Valid = false
+			x.FirstOrderAt.Value = 0
+		}
+	}
+}
+
 func (x *Identifier) decode(r *reader, p *plan) {
 	if p.absent != nil {
 		x.clear(p.absent)
@@ -2508,6 +2609,78 @@ func (x *Enrichment) clear(fields []int) {
 	}
 }
 
+func (x *AttributeValue) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.Name = r.string()
+		case 1:
+			x.Type = r.string()
+		case 2:
+			x.Text = r.string()
+		case 3:
+			x.Source = r.string()
+		case 4:
+			x.At = Millis(r.long())
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *AttributeValue) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Name = ""
+		case 1:
+			x.Type = ""
+		case 2:
+			x.Text = ""
+		case 3:
+			x.Source = ""
+		case 4:
+			x.At = 0
+		}
+	}
+}
+
+func (x *AttributeOrder) decode(r *reader, p *plan) {
+	if p.absent != nil {
+		x.clear(p.absent)
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		start := r.pos
+		switch s.field {
+		case 0:
+			x.Hash = r.long()
+		default:
+			r.skip(s.skip)
+		}
+		if s.marks != nil {
+			r.mark(s.marks, start)
+		}
+	}
+}
+
+func (x *AttributeOrder) clear(fields []int) {
+	for _, field := range fields {
+		switch field {
+		case 0:
+			x.Hash = 0
+		}
+	}
+}
+
 func decodeIdentifierArray(r *reader, items []Identifier, p *plan) []Identifier {
 	items = items[:0]
 	for n := r.block(p.minSize); n > 0; n = r.block(p.minSize) {
@@ -2569,6 +2742,36 @@ func decodeIgnoredIdentifierArray(r *reader, items []IgnoredIdentifier, p *plan)
 }
 
 func decodeEnrichmentArray(r *reader, items []Enrichment, p *plan) []Enrichment {
+	items = items[:0]
+	for n := r.block(p.minSize); n > 0; n = r.block(p.minSize) {
+		items = slices.Grow(items, n)
+		for range n {
+			items = items[:len(items)+1]
+			items[len(items)-1].decode(r, p)
+			if r.failed() {
+				return items
+			}
+		}
+	}
+	return items
+}
+
+func decodeAttributeValueArray(r *reader, items []AttributeValue, p *plan) []AttributeValue {
+	items = items[:0]
+	for n := r.block(p.minSize); n > 0; n = r.block(p.minSize) {
+		items = slices.Grow(items, n)
+		for range n {
+			items = items[:len(items)+1]
+			items[len(items)-1].decode(r, p)
+			if r.failed() {
+				return items
+			}
+		}
+	}
+	return items
+}
+
+func decodeAttributeOrderArray(r *reader, items []AttributeOrder, p *plan) []AttributeOrder {
 	items = items[:0]
 	for n := r.block(p.minSize); n > 0; n = r.block(p.minSize) {
 		items = slices.Grow(items, n)

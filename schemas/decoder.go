@@ -196,3 +196,33 @@ func (d *RejectedDecoder) Decode(body []byte, into *RejectedTouchpoint) error {
 	into.decode(&r, d.plan)
 	return finish(d.writer, &r)
 }
+
+// AttributesDecoder reads bodies of AttributeSet, of this or another version.
+type AttributesDecoder struct {
+	writer *avsc.Type
+	plan   *plan
+}
+
+// NewAttributesDecoder compiles a decoder from the schema that the bodies are written with.
+func NewAttributesDecoder(writerSchema string) (*AttributesDecoder, error) {
+	writer, err := parseWriter(writerSchema, attributesRecord)
+	if err != nil {
+		return nil, err
+	}
+	own, err := known()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := planRecord(writer, own.attributes, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &AttributesDecoder{writer: writer, plan: plan}, nil
+}
+
+// Decode reads a whole body into a record. Strings alias body.
+func (d *AttributesDecoder) Decode(body []byte, into *AttributeSet) error {
+	r := reader{buf: body}
+	into.decode(&r, d.plan)
+	return finish(d.writer, &r)
+}

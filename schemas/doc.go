@@ -1,8 +1,8 @@
 // Package schemas owns the records that travel between the stages of the pipeline: their Avro schemas, their Go types, and
 // the bytes.
 //
-// The sources are avro/touchpoint.avsc, avro/rejected_touchpoint.avsc, and two suffixes: the fields that identity adds to
-// a touchpoint and those that the enricher adds to that. Everything in files named *_gen.go, and the two full schemas of
+// The sources are avro/touchpoint.avsc, avro/rejected_touchpoint.avsc, avro/attribute_set.avsc, and two suffixes: the fields
+// that identity adds to a touchpoint and those that the enricher adds to that. Everything in files named *_gen.go, and the two full schemas of
 // the derived records, follows from them by go generate; a test fails when it does not.
 //
 // # A stage that adds fields appends bytes

@@ -187,6 +187,40 @@ func (x *RejectedTouchpoint) AppendAvro(dst []byte) []byte {
 	return dst
 }
 
+// AppendAvro appends the whole record.
+func (x *AttributeSet) AppendAvro(dst []byte) []byte {
+	dst = appendString(dst, x.Workspace)
+	dst = appendString(dst, x.SubjectKind)
+	dst = append(dst, x.Node[:]...)
+	dst = appendString(dst, x.Code)
+	dst = appendString(dst, x.Provider)
+	dst = appendString(dst, x.Party)
+	dst = appendString(dst, x.Licence)
+	dst = appendString(dst, x.Purpose)
+	if x.ValidFrom.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.ValidFrom.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	if x.ValidUntil.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.ValidUntil.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	dst = appendLong(dst, int64(x.UpdatedAt))
+	dst = appendAttributeValueArray(dst, x.Values)
+	dst = appendAttributeOrderArray(dst, x.Orders)
+	if x.FirstOrderAt.Valid {
+		dst = append(dst, 2)
+		dst = appendLong(dst, int64(x.FirstOrderAt.Value))
+	} else {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
 func (x *Identifier) appendAvro(dst []byte) []byte {
 	dst = appendString(dst, x.Type)
 	dst = appendString(dst, x.Value)
@@ -782,6 +816,20 @@ func (x *Enrichment) appendAvro(dst []byte) []byte {
 	return dst
 }
 
+func (x *AttributeValue) appendAvro(dst []byte) []byte {
+	dst = appendString(dst, x.Name)
+	dst = appendString(dst, x.Type)
+	dst = appendString(dst, x.Text)
+	dst = appendString(dst, x.Source)
+	dst = appendLong(dst, int64(x.At))
+	return dst
+}
+
+func (x *AttributeOrder) appendAvro(dst []byte) []byte {
+	dst = appendLong(dst, x.Hash)
+	return dst
+}
+
 func appendIdentifierArray(dst []byte, items []Identifier) []byte {
 	if len(items) == 0 {
 		return append(dst, 0)
@@ -827,6 +875,28 @@ func appendIgnoredIdentifierArray(dst []byte, items []IgnoredIdentifier) []byte 
 }
 
 func appendEnrichmentArray(dst []byte, items []Enrichment) []byte {
+	if len(items) == 0 {
+		return append(dst, 0)
+	}
+	dst = appendLong(dst, int64(len(items)))
+	for i := range items {
+		dst = items[i].appendAvro(dst)
+	}
+	return append(dst, 0)
+}
+
+func appendAttributeValueArray(dst []byte, items []AttributeValue) []byte {
+	if len(items) == 0 {
+		return append(dst, 0)
+	}
+	dst = appendLong(dst, int64(len(items)))
+	for i := range items {
+		dst = items[i].appendAvro(dst)
+	}
+	return append(dst, 0)
+}
+
+func appendAttributeOrderArray(dst []byte, items []AttributeOrder) []byte {
 	if len(items) == 0 {
 		return append(dst, 0)
 	}

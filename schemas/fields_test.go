@@ -16,6 +16,7 @@ var records = map[string]func() string{
 	"identified_touchpoint": IdentifiedTouchpointSchema,
 	"enriched_touchpoint":   EnrichedTouchpointSchema,
 	"rejected_touchpoint":   RejectedTouchpointSchema,
+	"attribute_set":         AttributeSetSchema,
 }
 
 // eachField visits the fields of a record and of the records in it.
@@ -40,7 +41,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 	allowed := map[string][]string{
 		"pii":       {"none", "pseudonym", "indirect", "direct"},
 		"purpose":   {"analytics", "compliance", "contact", "identity", "operations", "profiling", "security"},
-		"retention": {"contacts", "events", "quarantine"},
+		"retention": {"attributes", "contacts", "events", "quarantine"},
 	}
 	for name, schema := range records {
 		root, err := avsc.Parse(schema())

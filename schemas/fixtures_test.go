@@ -42,6 +42,10 @@ var fixtureCodecs = map[string]fixtureCodec{
 		decodeRejected, func(v any) []byte { return v.(*RejectedTouchpoint).AppendAvro(nil) },
 		func() any { return new(RejectedTouchpoint) },
 	},
+	"attribute_set": {
+		decodeAttributes, func(v any) []byte { return v.(*AttributeSet).AppendAvro(nil) },
+		func() any { return new(AttributeSet) },
+	},
 }
 
 func decodeTouchpoint(schema string, body []byte) (any, error) {
@@ -59,6 +63,15 @@ func decodeRejected(schema string, body []byte) (any, error) {
 		return nil, err
 	}
 	into := new(RejectedTouchpoint)
+	return into, d.Decode(body, into)
+}
+
+func decodeAttributes(schema string, body []byte) (any, error) {
+	d, err := NewAttributesDecoder(schema)
+	if err != nil {
+		return nil, err
+	}
+	into := new(AttributeSet)
 	return into, d.Decode(body, into)
 }
 

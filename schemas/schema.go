@@ -13,6 +13,7 @@ const (
 	identifiedRecord = "io.parcours.IdentifiedTouchpoint"
 	enrichedRecord   = "io.parcours.EnrichedTouchpoint"
 	rejectedRecord   = "io.parcours.RejectedTouchpoint"
+	attributesRecord = "io.parcours.AttributeSet"
 )
 
 var (
@@ -24,6 +25,8 @@ var (
 	enrichedSource string
 	//go:embed avro/rejected_touchpoint.avsc
 	rejectedSource string
+	//go:embed avro/attribute_set.avsc
+	attributesSource string
 	//go:embed avro/identified_touchpoint.suffix.avsc
 	identifiedSuffix string
 	//go:embed avro/enriched_touchpoint.suffix.avsc
@@ -41,6 +44,9 @@ func EnrichedTouchpointSchema() string { return compact(enrichedSource) }
 
 // RejectedTouchpointSchema is the schema of the topic touchpoints.rejected.
 func RejectedTouchpointSchema() string { return compact(rejectedSource) }
+
+// AttributeSetSchema is the schema of the topic attributes.
+func AttributeSetSchema() string { return compact(attributesSource) }
 
 // compact cannot fail on the texts that are compiled in; were one no JSON, the registry would say so of it.
 func compact(source string) string {
@@ -64,12 +70,15 @@ func ExtendEnriched(inputSchema string) (string, error) {
 }
 
 // ownSchemas are the records that bodies are decoded into. The enriched one holds the fields of all stages.
-type ownSchemas struct{ enriched, rejected *avsc.Type }
+type ownSchemas struct{ enriched, rejected, attributes *avsc.Type }
 
 var known = sync.OnceValues(func() (own ownSchemas, err error) {
 	if own.enriched, err = avsc.Parse(enrichedSource); err != nil {
 		return own, err
 	}
-	own.rejected, err = avsc.Parse(rejectedSource)
+	if own.rejected, err = avsc.Parse(rejectedSource); err != nil {
+		return own, err
+	}
+	own.attributes, err = avsc.Parse(attributesSource)
 	return own, err
 })

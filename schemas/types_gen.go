@@ -132,6 +132,38 @@ type RejectedTouchpoint struct {
 	Key []byte `json:"key,omitempty"`
 }
 
+// AttributeSet is the record io.parcours.AttributeSet: what one provider knows of one person's identifier, or of one area.
+type AttributeSet struct {
+	// Tenant.
+	Workspace string `json:"workspace,omitzero"`
+	// What is described: node (the keyed hash of an identifier), postcode, commune or iris.
+	SubjectKind string `json:"subject_kind,omitzero"`
+	// The node; zero for an area. Pseudonym.
+	Node UUID `json:"node,omitzero"`
+	// Code of the area; empty for a node. Indirect personal data.
+	Code string `json:"code,omitzero"`
+	// Who states it; self is the retailer's own events.
+	Provider string `json:"provider,omitzero"`
+	// first, second or third party.
+	Party string `json:"party,omitzero"`
+	// Licence of the data; empty for the retailer's own.
+	Licence string `json:"licence,omitzero"`
+	// Purpose that the values may be used for.
+	Purpose string `json:"purpose,omitzero"`
+	// From when on the values hold; null when they always did.
+	ValidFrom Optional[Millis] `json:"valid_from,omitzero"`
+	// From when on the values hold no longer; null when they do not end.
+	ValidUntil Optional[Millis] `json:"valid_until,omitzero"`
+	// When the record last gained something: the time of the newest event, or of the import.
+	UpdatedAt Millis `json:"updated_at,omitzero"`
+	// The values: of self one a name and source, of others one a name; ordered by name, then source. Indirect personal data.
+	Values []AttributeValue `json:"values,omitempty"`
+	// The ten smallest hashes of orders, ascending: enough to tell the bands of their number apart. Pseudonym.
+	Orders []AttributeOrder `json:"orders,omitempty"`
+	// Time of the earliest order. Indirect personal data.
+	FirstOrderAt Optional[Millis] `json:"first_order_at,omitzero"`
+}
+
 // Identifier is the record io.parcours.Identifier: one identifier of a person or a device.
 type Identifier struct {
 	// Kind of identifier: user_id, loyalty_card, email, email_canon, phone, payment_reference, device_id, anonymous_id, till_record or a custom type.
@@ -720,4 +752,24 @@ type Enrichment struct {
 	Status string `json:"status,omitzero"`
 	// Why it was skipped or failed.
 	Reason string `json:"reason,omitzero"`
+}
+
+// AttributeValue is the record io.parcours.AttributeValue: one value that a provider states.
+type AttributeValue struct {
+	// Name of the attribute.
+	Name string `json:"name,omitzero"`
+	// string, number, boolean or date; none when the source took the value back.
+	Type string `json:"type,omitzero"`
+	// The value: text, decimal number, true or false, or year-month-day. Indirect personal data.
+	Text string `json:"text,omitzero"`
+	// Emitter of the event that stated it; empty for an import.
+	Source string `json:"source,omitzero"`
+	// When it was stated: the time of the event, or of the import.
+	At Millis `json:"at,omitzero"`
+}
+
+// AttributeOrder is the record io.parcours.AttributeOrder: one order, known by the hash of its key.
+type AttributeOrder struct {
+	// Hash of the key of the order; the number of the order cannot be read from it. Pseudonym.
+	Hash int64 `json:"hash,omitzero"`
 }

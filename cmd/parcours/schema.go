@@ -19,6 +19,7 @@ func ours() []struct{ topic, schema string } {
 		{stream.Identified, schemas.IdentifiedTouchpointSchema()},
 		{stream.Enriched, schemas.EnrichedTouchpointSchema()},
 		{stream.Rejected, schemas.RejectedTouchpointSchema()},
+		{stream.Attributes, schemas.AttributeSetSchema()},
 	}
 }
 

@@ -63,7 +63,7 @@ func readStages(dir string, files map[string][]byte) ([]*stage, error) {
 	var full string
 	var stages []*stage
 	var last *stage
-	for _, name := range []string{"touchpoint.avsc", "identified_touchpoint.suffix.avsc", "enriched_touchpoint.suffix.avsc", "rejected_touchpoint.avsc"} {
+	for _, name := range []string{"touchpoint.avsc", "identified_touchpoint.suffix.avsc", "enriched_touchpoint.suffix.avsc", "rejected_touchpoint.avsc", "attribute_set.avsc"} {
 		text, err := os.ReadFile(filepath.Join(dir, "avro", name))
 		if err != nil {
 			return nil, err
