@@ -94,12 +94,36 @@ func drawTouchpoint(t *rapid.T) *schemas.EnrichedTouchpoint {
 		e.Identifiers[i].Value = drawUUID.Draw(t, "node").String()
 	}
 	e.Context.IP = rapid.SampledFrom([]string{"", "not an address", "203.0.113.77", "2001:db8:1:2::3", "::ffff:198.51.100.9"}).Draw(t, "ip")
+	profile, area, name := &e.Profile.Value, &e.Area.Value, &e.FirstName.Value
+	for _, whole := range []struct {
+		field       *schemas.Optional[int32]
+		least, most int32
+	}{
+		{&profile.Age, 0, 150}, {&profile.AddressCompleteness, 0, 100}, {&profile.Contactability, 0, 100},
+		{&area.IncomeQuintile, 1, 5}, {&area.IncomeDecile, 1, 10},
+	} {
+		if whole.field.Valid {
+			whole.field.Value = rapid.Int32Range(whole.least, whole.most).Draw(t, "whole")
+		}
+	}
+	for _, share := range []*schemas.Optional[float64]{
+		&e.Home.Value.Confidence, &e.Shop.Value.DistanceKm, &area.PovertyRate, &area.Under30, &area.Over60,
+		&name.FemaleProbability, &name.BirthDecadeProbability, &name.AgeBandProbability,
+	} {
+		if share.Valid {
+			share.Value = float64(rapid.IntRange(0, 64).Draw(t, "share")) / 64
+		}
+	}
 	if e.Calendar.Valid {
 		e.Calendar.Value.Hour, e.Calendar.Value.Weekday = rapid.Int32Range(0, 23).Draw(t, "hour"), rapid.Int32Range(1, 7).Draw(t, "weekday")
 	}
 	// Rows whose time to live is over do not even arrive.
 	e.ReceivedAt = schemas.MillisOf(time.Now()) - schemas.Millis(rapid.Int64Range(0, 1_000_000_000).Draw(t, "age"))
 	e.Properties, e.Traits = drawJSON(t, "properties"), drawJSON(t, "traits")
+	e.Attributes, e.Customer.Value.Traits = drawJSON(t, "attributes"), ""
+	if e.Customer.Valid {
+		e.Customer.Value.Traits = drawJSON(t, "customer traits")
+	}
 	return e
 }
 

@@ -1,5 +1,54 @@
 package sink
 
+import "github.com/parcours-cdp/parcours/schemas"
+
+// farthest is more km than there are between any two places of the earth.
+const farthest = 20_100
+
+// beyond is whether a number is known and lies outside; what is no number lies outside of everything.
+func beyond[N int32 | float64](v schemas.Optional[N], least, most N) bool {
+	return v.Valid && !(v.Value >= least && v.Value <= most)
+}
+
+// knownOutOfRange names the first number of the enrichments that means nothing where it stands: a decile of 0 would pass
+// for one below the first, and a NaN would make every mean one. Sections that are absent are not looked at.
+func (t *touchpoint) knownOutOfRange() string {
+	shop, home, area, profile, name := &t.Shop.Value, &t.Home.Value, &t.Area.Value, &t.Profile.Value, &t.FirstName.Value
+	switch {
+	case t.Shop.Valid && beyond(shop.DistanceKm, 0, farthest):
+		return "shop.distance_km"
+	case t.Home.Valid && beyond(home.Confidence, 0, 1):
+		return "home.confidence"
+	case !t.Area.Valid:
+	case beyond(area.IncomeQuintile, 1, 5):
+		return "area.income_quintile"
+	case beyond(area.IncomeDecile, 1, 10):
+		return "area.income_decile"
+	case beyond(area.PovertyRate, 0, 100):
+		return "area.poverty_rate"
+	case beyond(area.Under30, 0, 100):
+		return "area.under_30"
+	case beyond(area.Over60, 0, 100):
+		return "area.over_60"
+	}
+	switch {
+	case t.FirstName.Valid && beyond(name.FemaleProbability, 0, 1):
+		return "first_name.female_probability"
+	case t.FirstName.Valid && beyond(name.BirthDecadeProbability, 0, 1):
+		return "first_name.birth_decade_probability"
+	case t.FirstName.Valid && beyond(name.AgeBandProbability, 0, 1):
+		return "first_name.age_band_probability"
+	case !t.Profile.Valid:
+	case beyond(profile.Age, 0, 150):
+		return "profile.age"
+	case beyond(profile.AddressCompleteness, 0, 100):
+		return "profile.address_completeness"
+	case beyond(profile.Contactability, 0, 100):
+		return "profile.contactability"
+	}
+	return ""
+}
+
 // addPlaces adds the places of an event, and what is known of them.
 func addPlaces(r *rows, t *touchpoint) {
 	r.words("network_country", &t.Network.Value.Country)

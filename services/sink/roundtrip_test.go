@@ -20,6 +20,7 @@ var paths = map[string]string{
 	"identifiers.node": "identifiers.value",
 	"search_query":     "commerce.query",
 	"checkout_step":    "commerce.step",
+	"customer_id":      "customer_id",
 	"commerce_reason":  "commerce.reason",
 	"survey_id":        "feedback.survey_id",
 	"review_id":        "feedback.review_id",
@@ -145,7 +146,7 @@ func wantRow(t *schemas.EnrichedTouchpoint, columns map[string]string, record *s
 	row := make(map[string]any)
 	for column := range columns {
 		switch column {
-		case "properties", "traits", "_ingested_at":
+		case "properties", "traits", "customer_traits", "attributes", "_ingested_at":
 		case "consent_stated":
 			row[column] = fmt.Sprint(t.Consent.Valid)
 		case "currency":
@@ -185,7 +186,7 @@ func gotRow(t testing.TB, answer map[string]any, columns map[string]string) (map
 	row, docs := make(map[string]any), make(map[string]any)
 	for column, value := range answer {
 		switch column {
-		case "properties", "traits":
+		case "properties", "traits", "customer_traits", "attributes":
 			docs[column] = value
 		case "_ingested_at":
 		default:
@@ -284,7 +285,10 @@ func TestEveryColumnHoldsItsField(t *testing.T) {
 			if diff := cmp.Diff(wantRow(touchpoints[i], columns, records[i], r.schemaID), got); diff != "" {
 				rt.Fatalf("row %d (-want +got):\n%s", i, diff)
 			}
-			for column, sent := range map[string]string{"properties": touchpoints[i].Properties, "traits": touchpoints[i].Traits} {
+			for column, sent := range map[string]string{
+				"properties": touchpoints[i].Properties, "traits": touchpoints[i].Traits,
+				"customer_traits": touchpoints[i].Customer.Value.Traits, "attributes": touchpoints[i].Attributes,
+			} {
 				if diff := cmp.Diff(decoded(rt, sent), docs[column]); diff != "" {
 					rt.Fatalf("%s of row %d, sent as %s (-want +got):\n%s", column, i, sent, diff)
 				}
