@@ -8,12 +8,13 @@ import (
 	"slices"
 
 	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/enricher/reference"
 )
 
 // Enrichment adds fields to an event. It is a pure function of the event, of what the enrichments before it added, and of its data; it is
 // safe for concurrent use. It must keep no string of the event after Apply, because they live in the memory of the batch.
 type Enrichment interface {
-	// Describe tells what the enrichment is. What it says does not change, but for Version when data is swapped.
+	// Describe tells what the enrichment is. What it says does not change.
 	Describe() Description
 	// Apply reads the event, which it must not change, and writes into added. What it wrote counts only if it was applied.
 	Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Outcome
@@ -22,7 +23,7 @@ type Enrichment interface {
 // Description is what an enrichment declares.
 type Description struct {
 	Name string
-	// Version of the data and the rules.
+	// Version of the rules and of the data sets, for example place-1+communes@0123456789ab.
 	Version string
 	// Purpose that the person's consent would have to cover, for example analytics.
 	Purpose string
@@ -30,13 +31,6 @@ type Description struct {
 	Reads []string
 	// Writes are fields of Suffix, by the names of the schema.
 	Writes []string
-}
-
-// Suffix holds the fields that the enricher adds.
-type Suffix struct {
-	Device   schemas.Optional[schemas.Device]
-	Traffic  schemas.Optional[schemas.Traffic]
-	Calendar schemas.Optional[schemas.Calendar]
 }
 
 // What became of an enrichment, as it stands in the event.
@@ -81,17 +75,37 @@ type Link struct {
 	Enrichment
 	// Required sends an event whose enrichment fails into quarantine; otherwise it goes on without the fields.
 	Required bool
+
+	// data are the editions of the data sets that the enrichment asked for when it was made.
+	data map[string]string
+}
+
+// current tells whether the enrichment would be made from the same editions again.
+func (l Link) current(data *reference.Snapshot) bool {
+	for name, version := range l.data {
+		if data.Version(name) != version {
+			return false
+		}
+	}
+	return true
 }
 
 // Chain is a list of enrichments in the order in which they run. It does not change.
 type Chain struct {
 	links   []Link
-	names   []string
+	steps   []step
 	reads   []string
 	observe func(link int, outcome Outcome)
 }
 
-// NewChain checks that the links fit together: names and written fields are of one link each. Observe is called after each link; it may be nil.
+// step is what is needed of a link for each event.
+type step struct {
+	name, version string
+	// fields that the link writes.
+	fields []*field
+}
+
+// NewChain checks that the links fit together: names and written fields are of one link each, but for attributes, which several fill in. Observe is called after each link; it may be nil.
 func NewChain(links []Link, observe func(link int, outcome Outcome)) (*Chain, error) {
 	if observe == nil {
 		observe = func(int, Outcome) {}
@@ -103,21 +117,27 @@ func NewChain(links []Link, observe func(link int, outcome Outcome)) (*Chain, er
 		if d.Name == "" || d.Version == "" || d.Purpose == "" {
 			return nil, fmt.Errorf("build the chain: enrichment %q does not declare a name, a version and a purpose", d.Name)
 		}
-		if slices.Contains(c.names, d.Name) {
+		if slices.ContainsFunc(c.steps, func(s step) bool { return s.name == d.Name }) {
 			return nil, fmt.Errorf("build the chain: enrichment %s stands in it twice; list it once", d.Name)
 		}
-		for _, field := range d.Writes {
-			if other, taken := owner[field]; taken {
-				return nil, fmt.Errorf("build the chain: %s and %s both write %s; enable one of them", other, d.Name, field)
+		s := step{name: d.Name, version: d.Version}
+		for _, name := range d.Writes {
+			f := fieldOf(name)
+			if f == nil {
+				return nil, fmt.Errorf("build the chain: %s writes %s, which is no field of the suffix", d.Name, name)
 			}
-			owner[field] = d.Name
+			if other, taken := owner[name]; taken && !f.shared {
+				return nil, fmt.Errorf("build the chain: %s and %s both write %s; enable one of them", other, d.Name, name)
+			}
+			owner[name] = d.Name
+			s.fields = append(s.fields, f)
 		}
 		for _, path := range d.Reads {
 			if !slices.Contains(c.reads, path) {
 				c.reads = append(c.reads, path)
 			}
 		}
-		c.names = append(c.names, d.Name)
+		c.steps = append(c.steps, s)
 	}
 	return c, nil
 }
@@ -126,7 +146,13 @@ func NewChain(links []Link, observe func(link int, outcome Outcome)) (*Chain, er
 func (c *Chain) Reads() []string { return slices.Clone(c.reads) }
 
 // Names are the names of the enrichments, in order.
-func (c *Chain) Names() []string { return slices.Clone(c.names) }
+func (c *Chain) Names() []string {
+	var names []string
+	for _, s := range c.steps {
+		names = append(names, s.name)
+	}
+	return names
+}
 
 // RequiredError tells that an enrichment without which no event may go on has failed.
 type RequiredError struct{ Enrichment, Reason string }
@@ -138,39 +164,45 @@ func (e *RequiredError) Error() string {
 // Run puts the event through the enrichments and fills in the fields of the suffix, with one entry for each enrichment. A *RequiredError says
 // that the event must not go on. Added is memory to work in.
 func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
-	*added = Suffix{}
+	added.clear()
+	clearFields(event)
 	event.Enrichments = event.Enrichments[:0]
-	for i, link := range c.links {
-		before := *added
+	for i := range c.links {
+		link, s := &c.links[i], &c.steps[i]
+		before := added.Attributes
 		outcome := apply(link.Enrichment, &event.IdentifiedTouchpoint, added)
-		if outcome.Status != StatusApplied {
-			*added = before // Whatever it wrote before it gave up, its fields are null.
+		if outcome.Status == StatusApplied {
+			for _, f := range s.fields {
+				f.copy(event, added)
+			}
+		} else { // Whatever it wrote before it gave up, its fields are as they were.
+			for _, f := range s.fields {
+				f.reset(added)
+			}
+			added.Attributes = before
 		}
 		c.observe(i, outcome)
 		if outcome.Status == StatusFailed && link.Required {
-			return &RequiredError{Enrichment: c.names[i], Reason: outcome.Reason}
+			return &RequiredError{Enrichment: s.name, Reason: outcome.Reason}
+		}
+		if outcome.Version == "" {
+			outcome.Version = s.version
 		}
 		event.Enrichments = append(event.Enrichments, schemas.Enrichment{
-			Name: c.names[i], Version: outcome.Version, Status: outcome.Status, Reason: outcome.Reason,
+			Name: s.name, Version: outcome.Version, Status: outcome.Status, Reason: outcome.Reason,
 		})
 	}
-	event.Device, event.Traffic, event.Calendar = added.Device, added.Traffic, added.Calendar
 	return nil
 }
 
 // apply calls one enrichment. A fault of it must not stop the stream, so a panic is a failure like any other.
 func apply(e Enrichment, event *schemas.IdentifiedTouchpoint, added *Suffix) (outcome Outcome) {
-	version := ""
 	defer func() {
 		if cause := recover(); cause != nil {
 			outcome = Failed(reasonPanic)
 			outcome.fault = &fault{cause: causeOf(cause), stack: debug.Stack()}
 		}
-		if outcome.Version == "" {
-			outcome.Version = version
-		}
 	}()
-	version = e.Describe().Version
 	outcome = e.Apply(event, added)
 	switch outcome.Status {
 	case StatusApplied, StatusSkipped, StatusFailed:

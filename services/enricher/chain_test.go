@@ -33,7 +33,7 @@ func device(class string) schemas.Optional[schemas.Device] {
 }
 
 func good(name string) fake {
-	return fake{name: name, apply: func(_ *schemas.IdentifiedTouchpoint, added *Suffix) Outcome {
+	return fake{name: name, writes: []string{"calendar"}, apply: func(_ *schemas.IdentifiedTouchpoint, added *Suffix) Outcome {
 		added.Calendar = schemas.Some(schemas.Calendar{Holiday: name})
 		return Applied()
 	}}
@@ -41,7 +41,7 @@ func good(name string) fake {
 
 // spoiler writes its field and then does what the test says.
 func spoiler(then func() Outcome) fake {
-	return fake{name: "spoiler", apply: func(_ *schemas.IdentifiedTouchpoint, added *Suffix) Outcome {
+	return fake{name: "spoiler", writes: []string{"device"}, apply: func(_ *schemas.IdentifiedTouchpoint, added *Suffix) Outcome {
 		added.Device = device("half written")
 		return then()
 	}}
@@ -135,6 +135,8 @@ func TestAChainThatDoesNotFitIsRefused(t *testing.T) {
 	f("both write device", Link{Enrichment: one}, Link{Enrichment: other})
 	f("twice", Link{Enrichment: good("one")}, Link{Enrichment: good("one")})
 	f("does not declare", Link{Enrichment: good("")})
+	one.writes = []string{"enrichments"}
+	f("no field of the suffix", Link{Enrichment: one})
 }
 
 // A panic is logged with its place; a value in it may be personal data and is not.
@@ -169,7 +171,9 @@ func TestPanicsAreLoggedWithoutTheirValue(t *testing.T) {
 }
 
 func TestTheChainReadsWhatItsEnrichmentsDeclare(t *testing.T) {
-	c := newChain(t, Link{Enrichment: good("one")}, Link{Enrichment: good("other")})
+	other := good("other")
+	other.writes = []string{"device"}
+	c := newChain(t, Link{Enrichment: good("one")}, Link{Enrichment: other})
 	if diff := cmp.Diff([]string{"channel"}, c.Reads(), cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}

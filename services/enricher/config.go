@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ type Config struct {
 
 // Entry is an enrichment in the list.
 type Entry struct {
-	// Name is user_agent, traffic or calendar.
+	// Name of the enrichment, for example user_agent.
 	Name string `koanf:"name"`
 	// Enabled leaves the enrichment out when false.
 	Enabled bool `koanf:"enabled"`
@@ -40,11 +41,7 @@ type Entry struct {
 // DefaultConfig runs every enrichment and requires none.
 func DefaultConfig() Config {
 	return Config{
-		Enrichments: []Entry{
-			{Name: UserAgent, Enabled: true},
-			{Name: Traffic, Enabled: true},
-			{Name: Calendar, Enabled: true},
-		},
+		Enrichments:  everyLink(),
 		UserAgent:    useragent.DefaultConfig(),
 		BatchRecords: 5_000,
 		BatchBytes:   16 << 20,
@@ -54,25 +51,17 @@ func DefaultConfig() Config {
 
 // Validate names the field that is wrong, its value and what to do.
 func (c Config) Validate() error {
-	known := []string{UserAgent, Traffic, Calendar}
 	var seen []string
 	for i, entry := range c.Enrichments {
-		if !slices.Contains(known, entry.Name) {
-			return fmt.Errorf("enricher.enrichments[%d].name is %q: give one of %s", i, entry.Name, strings.Join(known, ", "))
+		if kind, _, _ := strings.Cut(entry.Name, "."); makers[kind] == nil {
+			return fmt.Errorf("enricher.enrichments[%d].name is %q: give one of %s", i, entry.Name, strings.Join(slices.Sorted(maps.Keys(makers)), ", "))
 		}
 		if slices.Contains(seen, entry.Name) {
 			return fmt.Errorf("enricher.enrichments[%d].name is %q, which is in the list already: name it once", i, entry.Name)
 		}
 		seen = append(seen, entry.Name)
 	}
-	for _, section := range []struct {
-		name  string
-		check func() error
-	}{
-		{UserAgent, c.UserAgent.Validate},
-		{Traffic, c.Traffic.Validate},
-		{Calendar, c.Calendar.Validate},
-	} {
+	for _, section := range c.sections() {
 		if err := section.check(); err != nil {
 			return fmt.Errorf("enricher.%s: %w", section.name, err)
 		}
@@ -86,4 +75,27 @@ func (c Config) Validate() error {
 		return fmt.Errorf("enricher.batch_wait is %s: give 0s to 10s", c.BatchWait)
 	}
 	return nil
+}
+
+// everyLink are all links in the order of the chain, enabled and not required.
+func everyLink() []Entry {
+	var all []Entry
+	for _, name := range order {
+		all = append(all, Entry{Name: name, Enabled: true})
+	}
+	return all
+}
+
+// section is a part of the configuration that checks itself.
+type section struct {
+	name  string
+	check func() error
+}
+
+func (c Config) sections() []section {
+	return []section{
+		{UserAgent, c.UserAgent.Validate},
+		{Traffic, c.Traffic.Validate},
+		{Calendar, c.Calendar.Validate},
+	}
 }

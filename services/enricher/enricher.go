@@ -15,6 +15,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/enricher/reference"
 	"go.uber.org/zap"
 )
 
@@ -32,7 +33,10 @@ const (
 func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	const part = "enrichments"
 	p.Ready.Set(part, false, "loading the reference data")
-	links, err := build(cfg, p.Workspace)
+	made := parts{
+		cfg: cfg, workspace: p.Workspace, identifiers: p.Identifiers, data: reference.NewSnapshot(), lasting: &lasting{}, log: p.Log,
+	}
+	links, err := build(made, nil)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/enricher/reference"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
 )
 
@@ -18,7 +21,14 @@ const outputID = 77
 
 func defaultLinks(t testing.TB) []Link {
 	t.Helper()
-	links, err := build(DefaultConfig(), workspace.DefaultConfig())
+	return linksOf(t, DefaultConfig(), reference.NewSnapshot())
+}
+
+func linksOf(t testing.TB, cfg Config, data *reference.Snapshot) []Link {
+	t.Helper()
+	links, err := build(parts{
+		cfg: cfg, workspace: workspace.DefaultConfig(), identifiers: identifier.DefaultConfig(), data: data, lasting: &lasting{}, log: zap.NewNop(),
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +132,7 @@ func TestInputIsAPrefixOfTheOutput(t *testing.T) {
 		if diff := cmp.Diff(event, out.IdentifiedTouchpoint, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatal(diff)
 		}
-		if len(out.Enrichments) != 3 {
+		if len(out.Enrichments) != len(order) {
 			t.Fatalf("%d entries, want one for each enrichment", len(out.Enrichments))
 		}
 		for _, entry := range out.Enrichments {

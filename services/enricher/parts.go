@@ -1,0 +1,24 @@
+package enricher
+
+import (
+	"github.com/parcours-cdp/parcours/internal/identifier"
+	"github.com/parcours-cdp/parcours/internal/workspace"
+	"github.com/parcours-cdp/parcours/services/enricher/reference"
+	"go.uber.org/zap"
+)
+
+// parts are what links are made from. Links are made again when the reference data changes.
+type parts struct {
+	// name of the link in the configuration.
+	name        string
+	cfg         Config
+	workspace   workspace.Config
+	identifiers identifier.Config
+	// data is the reference data of the chain. It is never nil and may hold nothing.
+	data    *reference.Snapshot
+	lasting *lasting
+	log     *zap.Logger
+}
+
+// lasting is what outlives a chain: stores, clients, caches and their metrics. Run makes it once. In a test it may be empty.
+type lasting struct{}
