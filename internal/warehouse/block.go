@@ -11,12 +11,70 @@ import (
 // Block is rows of one table, held column by column. It is filled by one goroutine, inserted, and reset; its
 // buffers are kept.
 type Block struct {
-	table   string
-	names   []string
-	columns []Column
-	stamp   string
-	rows    int
-	body    []byte
+	table    string
+	names    []string
+	columns  []Column
+	sections []*Section
+	stamp    string
+	rows     int
+	body     []byte
+}
+
+// Section is columns that have values in the same rows, as those of an order: rows without are counted, and filled in when
+// the next one has some. A section that no row of the block has is not sent at all: the table's defaults are what a row
+// without a value has.
+type Section struct {
+	block    *Block
+	from, to int // of the block's columns
+	absent   int // rows to be filled in
+}
+
+// Section makes one of the columns that add gives to the block. Sections stand beside each other, not in each other.
+func (b *Block) Section(add func()) *Section {
+	s := &Section{block: b, from: len(b.columns)}
+	add()
+	s.to = len(b.columns)
+	b.sections = append(b.sections, s)
+	return s
+}
+
+// Absent says that the next row has no values of the section: nothing is appended to its columns.
+func (s *Section) Absent() { s.absent++ }
+
+// Present comes before the columns of the section take the values of the next row.
+func (s *Section) Present() {
+	if s.absent == 0 {
+		return
+	}
+	for _, column := range s.block.columns[s.from:s.to] {
+		column.skip(s.absent)
+	}
+	s.absent = 0
+}
+
+// empty is whether no row has values of the section.
+func (s *Section) empty() bool {
+	return s.absent == s.block.rows && s.from < s.to && s.block.columns[s.from].rows() == 0
+}
+
+// sent are the places of the columns that are sent, filled in to their last row.
+func (b *Block) sent() []int {
+	sent := make([]int, 0, len(b.columns))
+	next := 0
+	for _, s := range b.sections {
+		for ; next < s.from; next++ {
+			sent = append(sent, next)
+		}
+		if s.empty() {
+			next = s.to
+			continue
+		}
+		s.Present()
+	}
+	for ; next < len(b.columns); next++ {
+		sent = append(sent, next)
+	}
+	return sent
 }
 
 // NewBlock returns an empty block of a table of the database.
@@ -36,12 +94,17 @@ func (b *Block) AddStamp(name string) { b.stamp = name }
 // Table is the name of the block's table.
 func (b *Block) Table() string { return b.table }
 
-// Columns are the names of the block's columns.
+// Columns are the names of the columns that are sent: those that a row has a value of. The table fills in the others.
 func (b *Block) Columns() []string {
-	if b.stamp == "" {
-		return b.names
+	sent := b.sent()
+	names := make([]string, 0, len(sent)+1)
+	for _, i := range sent {
+		names = append(names, b.names[i])
 	}
-	return append(b.names[:len(b.names):len(b.names)], b.stamp)
+	if b.stamp != "" {
+		names = append(names, b.stamp)
+	}
+	return names
 }
 
 // EndRow says that every column has the next row.
@@ -62,6 +125,9 @@ func (b *Block) Reset() {
 	for _, column := range b.columns {
 		column.reset()
 	}
+	for _, s := range b.sections {
+		s.absent = 0
+	}
 }
 
 // stampSize is room for the header of a block and of the stamp's column.
@@ -69,14 +135,20 @@ const stampSize = 128
 
 // Encode returns the block in Native format. The bytes are good until the next call.
 func (b *Block) Encode(now time.Time) ([]byte, error) {
-	size := 0
-	for i, column := range b.columns {
+	size, sent := 0, b.sent()
+	for _, i := range sent {
+		column := b.columns[i]
 		size += len(b.names[i]) + len(column.chType()) + 2*binary.MaxVarintLen64 + column.size()
 	}
 	dst := slices.Grow(b.body[:0], size+stampSize+8*b.rows)
-	dst = binary.AppendUvarint(dst, uint64(len(b.Columns())))
+	width := len(sent)
+	if b.stamp != "" {
+		width++
+	}
+	dst = binary.AppendUvarint(dst, uint64(width))
 	dst = binary.AppendUvarint(dst, uint64(b.rows))
-	for i, column := range b.columns {
+	for _, i := range sent {
+		column := b.columns[i]
 		if column.rows() != b.rows {
 			return nil, fmt.Errorf("encode block of %s: column %s has %d rows and the block %d", b.table, b.names[i], column.rows(), b.rows)
 		}

@@ -4,12 +4,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/google/uuid"
 )
 
 // Column is one column of a block, or what an array or a nullable one is made of.
 type Column interface {
+	// skip adds n rows of what a row without a value has: nothing, zero, false, null, no items.
+	skip(n int)
 	// chType is the type as the block's header states it; the server converts what differs from the table's.
 	chType() string
 	rows() int
@@ -43,6 +46,16 @@ func (c *Strings) Append(v string) {
 	c.n++
 }
 
+func (c *Strings) skip(n int) { c.data, c.n = zeros(c.data, n), c.n+n }
+
+// zeros appends n of them.
+func zeros(dst []byte, n int) []byte {
+	before := len(dst)
+	dst = slices.Grow(dst, n)[:before+n]
+	clear(dst[before:])
+	return dst
+}
+
 func (c *Strings) chType() string           { return "String" }
 func (c *Strings) rows() int                { return c.n }
 func (c *Strings) prefix(dst []byte) []byte { return dst }
@@ -63,6 +76,13 @@ func NewDocuments(paths int) *Documents { return &Documents{paths: paths} }
 
 // documentsAsText is the version of the serialisation in which each value is its text.
 const documentsAsText = 1
+
+func (c *Documents) skip(n int) {
+	for range n {
+		c.data = append(c.data, "\x02{}"...)
+	}
+	c.n += n
+}
 
 func (c *Documents) chType() string { return fmt.Sprintf("JSON(max_dynamic_paths=%d)", c.paths) }
 
@@ -98,6 +118,17 @@ func (c *Words) Append(v string) {
 	c.keys = append(c.keys, key)
 }
 
+func (c *Words) skip(n int) {
+	if n == 0 {
+		return
+	}
+	c.Append("")
+	c.keys = slices.Grow(c.keys, n-1)
+	for range n - 1 {
+		c.keys = append(c.keys, c.key)
+	}
+}
+
 // The Native format of a LowCardinality column: see SerializationLowCardinality in ClickHouse.
 const (
 	dictionaryVersion = 1      // shared dictionaries with additional keys
@@ -129,12 +160,14 @@ func (c *Words) encode(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(c.dict.n))
 	dst = c.dict.encode(dst)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(len(c.keys)))
-	switch width {
-	case keyUInt8:
+	switch {
+	case c.dict.n == 1: // whose key is 0
+		dst = zeros(dst, len(c.keys))
+	case width == keyUInt8:
 		for _, key := range c.keys {
 			dst = append(dst, byte(key))
 		}
-	case keyUInt16:
+	case width == keyUInt16:
 		for _, key := range c.keys {
 			dst = binary.LittleEndian.AppendUint16(dst, uint16(key))
 		}
@@ -161,6 +194,7 @@ type fixed struct {
 	data  []byte
 }
 
+func (c *fixed) skip(n int)               { c.data = zeros(c.data, n*c.width) }
 func (c *fixed) chType() string           { return c.typ }
 func (c *fixed) rows() int                { return len(c.data) / c.width }
 func (c *fixed) prefix(dst []byte) []byte { return dst }
@@ -282,6 +316,13 @@ func (c *Nullable[V, C]) Append(v V, valid bool) {
 	c.values.Append(v)
 }
 
+func (c *Nullable[V, C]) skip(n int) {
+	for range n {
+		c.nulls = append(c.nulls, 1)
+	}
+	c.values.skip(n)
+}
+
 func (c *Nullable[V, C]) chType() string           { return "Nullable(" + c.values.chType() + ")" }
 func (c *Nullable[V, C]) rows() int                { return len(c.nulls) }
 func (c *Nullable[V, C]) prefix(dst []byte) []byte { return c.values.prefix(dst) }
@@ -301,6 +342,12 @@ func NewArray[C Column](items C) *Array[C] { return &Array[C]{Items: items} }
 // End adds the row.
 func (c *Array[C]) End() {
 	c.ends = binary.LittleEndian.AppendUint64(c.ends, uint64(c.Items.rows()))
+}
+
+func (c *Array[C]) skip(n int) {
+	for range n {
+		c.End()
+	}
 }
 
 func (c *Array[C]) chType() string           { return "Array(" + c.Items.chType() + ")" }

@@ -98,8 +98,8 @@ func (n *native) conn(ctx context.Context) (*nativeConn, error) {
 // input are the block's columns as the protocol's library takes them.
 func (b *Block) input(now time.Time) proto.Input {
 	var input proto.Input
-	for i, column := range b.columns {
-		input = append(input, proto.InputColumn{Name: b.names[i], Data: &wire{Column: column}})
+	for _, i := range b.sent() {
+		input = append(input, proto.InputColumn{Name: b.names[i], Data: &wire{Column: b.columns[i]}})
 	}
 	if b.stamp != "" {
 		stamps := NewTimes()

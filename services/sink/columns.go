@@ -27,6 +27,24 @@ func (r *rows) add() {
 	r.block.EndRow()
 }
 
+// section makes one of the columns that add gives: where a record has no such section, its columns cost nothing.
+func (r *rows) section(present *bool, add func()) {
+	outer := r.fill
+	r.fill = nil
+	section := r.block.Section(add)
+	inner := r.fill
+	r.fill = append(outer, func() {
+		if !*present {
+			section.Absent()
+			return
+		}
+		section.Present()
+		for _, fill := range inner {
+			fill()
+		}
+	})
+}
+
 type appender[V any] interface {
 	warehouse.Column
 	Append(v V)

@@ -39,6 +39,7 @@ type touchpoint struct {
 	// customerTraits and attributes are what the enricher knows, as documents.
 	customerTraits, attributes string
 	traits                     string
+	withTraits, attributed     bool   // whether these documents say anything
 	version                    uint64 // orders values of one anchor
 	content                    uint64 // hash of the person
 	kept                       foreignValues
@@ -222,6 +223,7 @@ func (t *touchpoint) complete(currency string) {
 	t.traits = document(t.Traits)
 	t.customerTraits = document(t.Customer.Value.Traits)
 	t.attributes = document(t.Attributes)
+	t.withTraits, t.attributed = t.traits != "{}", t.attributes != "{}"
 	t.unknown = document(string(t.kept.personal))
 	t.version = version(t.OccurredAt, t.EventID)
 	if t.stated() {
