@@ -25,7 +25,7 @@ type Description struct {
 	Name string
 	// Version of the rules and of the data sets, for example place-1+communes@0123456789ab.
 	Version string
-	// Purpose that the person's consent would have to cover, for example analytics.
+	// Purpose that has to be allowed for the link to run, one of the configuration; or PurposeOfProvider.
 	Purpose string
 	// Reads are paths of the event, as schemas.Decoder.Select takes them; only these are decoded.
 	Reads []string
@@ -95,6 +95,7 @@ type Chain struct {
 	links   []Link
 	steps   []step
 	reads   []string
+	policy  *policy
 	observe func(link int, outcome Outcome)
 }
 
@@ -103,14 +104,16 @@ type step struct {
 	name, version string
 	// fields that the link writes.
 	fields []*field
+	// purpose is the bit of the purpose; links whose purpose is that of each provider have none and always run.
+	purpose uint64
 }
 
 // NewChain checks that the links fit together: names and written fields are of one link each, but for attributes, which several fill in. Observe is called after each link; it may be nil.
-func NewChain(links []Link, observe func(link int, outcome Outcome)) (*Chain, error) {
+func NewChain(links []Link, purposes Purposes, observe func(link int, outcome Outcome)) (*Chain, error) {
 	if observe == nil {
 		observe = func(int, Outcome) {}
 	}
-	c := &Chain{links: links, observe: observe}
+	c := &Chain{links: links, policy: newPolicy(purposes), reads: []string{"consent"}, observe: observe}
 	owner := map[string]string{}
 	for _, link := range links {
 		d := link.Describe()
@@ -120,7 +123,10 @@ func NewChain(links []Link, observe func(link int, outcome Outcome)) (*Chain, er
 		if slices.ContainsFunc(c.steps, func(s step) bool { return s.name == d.Name }) {
 			return nil, fmt.Errorf("build the chain: enrichment %s stands in it twice; list it once", d.Name)
 		}
-		s := step{name: d.Name, version: d.Version}
+		s := step{name: d.Name, version: d.Version, purpose: c.policy.bit(d.Purpose)}
+		if s.purpose == 0 && d.Purpose != PurposeOfProvider {
+			return nil, fmt.Errorf("build the chain: enrichment %s is for %q: %w", d.Name, d.Purpose, errNoPurpose)
+		}
 		for _, name := range d.Writes {
 			f := fieldOf(name)
 			if f == nil {
@@ -167,10 +173,11 @@ func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
 	added.clear()
 	clearFields(event)
 	event.Enrichments = event.Enrichments[:0]
+	added.Permissions = c.policy.ask(&event.IdentifiedTouchpoint, nil)
 	for i := range c.links {
 		link, s := &c.links[i], &c.steps[i]
 		before := added.Attributes
-		outcome := apply(link.Enrichment, &event.IdentifiedTouchpoint, added)
+		outcome := c.attempt(link, s, event, added)
 		if outcome.Status == StatusApplied {
 			for _, f := range s.fields {
 				f.copy(event, added)
@@ -193,6 +200,16 @@ func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
 		})
 	}
 	return nil
+}
+
+// attempt runs a link if its purpose is allowed.
+func (c *Chain) attempt(link *Link, s *step, event *schemas.EnrichedTouchpoint, added *Suffix) Outcome {
+	if s.purpose != 0 {
+		if reason := added.Permissions.refusal(s.purpose); reason != "" {
+			return Skipped(reason)
+		}
+	}
+	return apply(link.Enrichment, &event.IdentifiedTouchpoint, added)
 }
 
 // apply calls one enrichment. A fault of it must not stop the stream, so a panic is a failure like any other.

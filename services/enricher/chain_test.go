@@ -1,6 +1,7 @@
 package enricher
 
 import (
+	stdcmp "cmp"
 	"errors"
 	"strings"
 	"testing"
@@ -15,13 +16,14 @@ import (
 
 // fake is an enrichment whose work is a function of the test.
 type fake struct {
-	name   string
-	writes []string
-	apply  func(event *schemas.IdentifiedTouchpoint, added *Suffix) Outcome
+	name    string
+	purpose string
+	writes  []string
+	apply   func(event *schemas.IdentifiedTouchpoint, added *Suffix) Outcome
 }
 
 func (f fake) Describe() Description {
-	return Description{Name: f.name, Version: "v1", Purpose: "analytics", Reads: []string{"channel"}, Writes: f.writes}
+	return Description{Name: f.name, Version: "v1", Purpose: stdcmp.Or(f.purpose, "analytics"), Reads: []string{"channel"}, Writes: f.writes}
 }
 
 func (f fake) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Outcome {
@@ -49,7 +51,7 @@ func spoiler(then func() Outcome) fake {
 
 func newChain(t testing.TB, links ...Link) *Chain {
 	t.Helper()
-	c, err := NewChain(links, nil)
+	c, err := NewChain(links, DefaultPurposes(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +128,7 @@ func TestEnrichmentsSeeWhatTheOnesBeforeAdded(t *testing.T) {
 func TestAChainThatDoesNotFitIsRefused(t *testing.T) {
 	f := func(want string, links ...Link) {
 		t.Helper()
-		if _, err := NewChain(links, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := NewChain(links, DefaultPurposes(), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -144,7 +146,7 @@ func TestPanicsAreLoggedWithoutTheirValue(t *testing.T) {
 	core, seen := logs.New(zap.DebugLevel)
 	links := []Link{{Enrichment: spoiler(func() Outcome { panic("jean.dupont@example.fr") })}}
 	o := newObserver(newMetrics(prometheus.NewRegistry()), links, zap.New(core))
-	c, err := NewChain(links, o.observe)
+	c, err := NewChain(links, DefaultPurposes(), o.observe)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +176,7 @@ func TestTheChainReadsWhatItsEnrichmentsDeclare(t *testing.T) {
 	other := good("other")
 	other.writes = []string{"device"}
 	c := newChain(t, Link{Enrichment: good("one")}, Link{Enrichment: other})
-	if diff := cmp.Diff([]string{"channel"}, c.Reads(), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff([]string{"consent", "channel"}, c.Reads(), cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"one", "other"}, c.Names()); diff != "" {

@@ -16,6 +16,8 @@ import (
 type Config struct {
 	// Enrichments run in this order. The list replaces the default one as a whole.
 	Enrichments []Entry `koanf:"enrichments"`
+	// Purposes say what may be done at all, and on whose word.
+	Purposes Purposes `koanf:"purposes"`
 	// UserAgent, Traffic and Calendar configure the enrichments of these names.
 	UserAgent useragent.Config `koanf:"user_agent"`
 	Traffic   traffic.Config   `koanf:"traffic"`
@@ -42,6 +44,7 @@ type Entry struct {
 func DefaultConfig() Config {
 	return Config{
 		Enrichments:  everyLink(),
+		Purposes:     DefaultPurposes(),
 		UserAgent:    useragent.DefaultConfig(),
 		BatchRecords: 5_000,
 		BatchBytes:   16 << 20,
@@ -81,7 +84,9 @@ func (c Config) Validate() error {
 func everyLink() []Entry {
 	var all []Entry
 	for _, name := range order {
-		all = append(all, Entry{Name: name, Enabled: true})
+		if makers[name] != nil {
+			all = append(all, Entry{Name: name, Enabled: true})
+		}
 	}
 	return all
 }
@@ -94,6 +99,7 @@ type section struct {
 
 func (c Config) sections() []section {
 	return []section{
+		{"purposes", c.Purposes.Validate},
 		{UserAgent, c.UserAgent.Validate},
 		{Traffic, c.Traffic.Validate},
 		{Calendar, c.Calendar.Validate},

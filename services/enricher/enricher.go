@@ -47,7 +47,7 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	if err != nil {
 		return err
 	}
-	s, err := newStage(links, p, kept)
+	s, err := newStage(cfg, links, p, kept)
 	if err != nil {
 		return err
 	}
@@ -78,10 +78,10 @@ type stage struct {
 	buffer   []byte
 }
 
-func newStage(links []Link, p service.Platform, kept *quarantine.Quarantine) (*stage, error) {
+func newStage(cfg Config, links []Link, p service.Platform, kept *quarantine.Quarantine) (*stage, error) {
 	m := newMetrics(p.Metrics)
 	o := newObserver(m, links, p.Log)
-	chain, err := NewChain(links, o.observe)
+	chain, err := NewChain(links, cfg.Purposes, o.observe)
 	if err != nil {
 		return nil, err
 	}

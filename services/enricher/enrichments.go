@@ -8,17 +8,24 @@ import (
 
 // Names of the enrichments, as the configuration and the events have them.
 const (
-	UserAgent = "user_agent"
-	Traffic   = "traffic"
-	Calendar  = "calendar"
+	Customer   = "customer"
+	UserAgent  = "user_agent"
+	Traffic    = "traffic"
+	Network    = "network"
+	Place      = "place"
+	Shop       = "shop"
+	Calendar   = "calendar"
+	Person     = "person"
+	Area       = "area"
+	FirstName  = "first_name"
+	Money      = "money"
+	Attributes = "attributes"
+	// Provider is followed by a dot and the name of one that is asked over HTTP.
+	Provider = "provider"
 )
 
 // order is that of the chain by default: a link sees what those before it added.
-var order = []string{
-	UserAgent,
-	Traffic,
-	Calendar,
-}
+var order = []string{Customer, UserAgent, Traffic, Network, Place, Shop, Calendar, Person, Area, FirstName, Money, Attributes}
 
 // makers make the links by name. A name with a dot, such as provider.acme, is made by what stands under the part before it.
 var makers = map[string]func(parts) (Enrichment, error){

@@ -17,6 +17,9 @@ type Suffix struct {
 	Money     schemas.Optional[schemas.Money]
 	// Attributes is JSON text: an object with one member a provider. It is empty when there is none.
 	Attributes string
+
+	// Permissions are what may be done with the event. The chain has asked for its links; a link that writes what several providers know asks for each.
+	Permissions Permissions
 }
 
 // field is one field of the suffix. A link that was not applied has its fields reset, and only fields of links that were applied reach the event.

@@ -132,7 +132,7 @@ func TestInputIsAPrefixOfTheOutput(t *testing.T) {
 		if diff := cmp.Diff(event, out.IdentifiedTouchpoint, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatal(diff)
 		}
-		if len(out.Enrichments) != len(order) {
+		if len(out.Enrichments) != len(chain.steps) {
 			t.Fatalf("%d entries, want one for each enrichment", len(out.Enrichments))
 		}
 		for _, entry := range out.Enrichments {
