@@ -42,6 +42,7 @@ setup-test: go setup-engine ## Install what the tests drive: SDKs, headless Chro
 	@tools/ensure "kcat=kcat" "curl=curl" "chromium|chromium-browser|google-chrome=chromium" "node=nodejs"
 	@tools/ensure-node $(BIN)
 	@tools/npm-install cmd/parcours/e2e/sdk $(CACHE)/sdk
+	@tools/npm-install tools/agents $(CACHE)/agents
 	@go list -e -deps -test work >/dev/null
 
 .PHONY: setup-lint

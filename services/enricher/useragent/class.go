@@ -80,6 +80,11 @@ var botWords = regexp.MustCompile(`(^|[^a-z])(bot|crawler|spider|scraper|slurp)|
 	`python-requests|python-urllib|python/|aiohttp|httpx|curl/|wget|libwww|lwp::|go-http-client|java/|jakarta|apache-httpclient|axios|node-fetch|undici|got \(|` +
 	`guzzlehttp|php/|ruby|perl|powershell|postman|insomnia|httpie|http_request|winhttp|nikto|sqlmap|nmap|masscan|zgrab|nuclei|dotbot|embedly|quora link|outbrain|flipboardproxy|` +
 	`https?:/|www\.|monitor|checker|fetcher|scanner|harvest|webhook|sniffer|feedly|podcast|` +
+	`robots|optimizer|optimiser|crawl|archiver|indy library|webcapture|netcraft|httrack|openvas|acunetix|nessus|qualys|detectify|foregenix|hardenize|securityheaders|cookiehub|onetrust|` +
+	`googleimageproxy|playstore-google|google-ads|google-agent|googleagent|google-physicalweb|google-safety|manus-user|appinsights|thousandeyes|dynatrace|ruxit|catchpoint|rigor\)|dareboost|silktide|` +
+	`ghost inspector|ghostinspector|browserstack|applitools|testlocally|autoconfig test|collapsify|criticalcss|linktiger|marketgoo|hotjar version|miniature\.io|splash version|ylt chrome|newsnow|newsai/|` +
+	`sindup|contentscan|productfinder|semantic-visions|watchtowr|sqwatcher|sitesucker|webcopier|readable/|uptime|synthetic|` +
+	`[a-z0-9]\.(com|net|org|io|ai|co|eu|gy)([^a-z0-9.]|$)|agent([^a-z]|$)|[a-z ]scan([^a-z]|$)|` +
 	`pinterestbot|slackbot|slack-img|telegrambot|twitterbot|linkedinbot|discordbot|applebot|viber.*preview|iframely|preview`)
 
 var botPieces = clausesOf("", botWords.String())
@@ -89,7 +94,7 @@ func isBot(l line) bool {
 	if strings.Contains(l.lower, "cubot") {
 		l = lineOf(strings.ReplaceAll(l.lower, "cubot", ""))
 	}
-	if strings.HasPrefix(l.lower, "mozilla/5.0 (compatible;") && !containsAny(l.lower, "msie", "konqueror") {
+	if containsAny(l.lower, "compatible;", "compatible)") && !containsAny(l.lower, "msie", "konqueror") {
 		return true // The polite form of crawlers; of browsers only these two wrote it.
 	}
 	return hasMailAddress(l.lower) || botPieces.maybeIn(l) && botWords.MatchString(l.lower)

@@ -45,8 +45,8 @@ func (p *Parser) applyHints(d *Device, l line, h Hints) {
 	case d.Class == Unknown && d.OS == "Android":
 		d.Class = Mobile
 	}
-	if strings.Contains(h.Brands, "Headless") {
-		d.Bot = true
+	if strings.Contains(h.Brands, "Headless") && !d.Bot {
+		d.Bot, d.BotName, d.BotKind = true, "HeadlessChrome", KindTool
 	}
 }
 

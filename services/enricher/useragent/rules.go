@@ -3,11 +3,16 @@ package useragent
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"math/bits"
+	"regexp"
 	"regexp/syntax"
 	"strings"
+	"sync"
 
 	"github.com/ua-parser/uap-go/uaparser"
+	"go.yaml.in/yaml/v3"
 )
 
 // rules are the expressions of uap-core, tried in their order as that project specifies. Trying all 1,200 of them takes milliseconds, and
@@ -21,23 +26,72 @@ type rules struct {
 	checksum    string
 }
 
-func loadRules() (*rules, error) {
-	parser, err := uaparser.New(uaparser.WithCacheSize(1)) // Its cache is not used.
-	if err != nil {
-		return nil, fmt.Errorf("read the user agent rules: %w", err)
+// Rules are the expressions of uap-core, compiled. They are immutable.
+type Rules = rules
+
+// embedded are the rules that the program carries; compiling them takes a moment, so it is done once.
+var embedded = sync.OnceValues(func() (*rules, error) { return ReadRules(uaparser.DefinitionYaml) })
+
+// ReadRules reads a file regexes.yaml of uap-core.
+func ReadRules(text []byte) (*Rules, error) {
+	var definitions uaparser.RegexDefinitions
+	if err := yaml.Unmarshal(text, &definitions); err != nil {
+		return nil, fmt.Errorf("parse YAML: %w", err)
 	}
-	sum := sha256.Sum256(uaparser.DefinitionYaml)
-	r := &rules{definitions: parser.RegexDefinitions, checksum: hex.EncodeToString(sum[:])[:12]}
-	for _, rule := range r.definitions.UA {
-		r.agents = append(r.agents, clausesOf(rule.Flags, rule.Expr))
+	sum := sha256.Sum256(text)
+	r := &rules{definitions: &definitions, checksum: hex.EncodeToString(sum[:])[:12]}
+	var faults []error
+	add := func(list *[]clauses, flags, expression string) {
+		if err := compiles(flags, expression); err != nil { // The library panics at what does not compile.
+			faults = append(faults, err)
+			return
+		}
+		*list = append(*list, clausesOf(flags, expression))
 	}
-	for _, rule := range r.definitions.OS {
-		r.systems = append(r.systems, clausesOf(rule.Flags, rule.Expr))
+	for _, rule := range definitions.UA {
+		if rule == nil {
+			return nil, fmt.Errorf("user_agent_parsers: an entry is empty")
+		}
+		add(&r.agents, rule.Flags, rule.Expr)
 	}
-	for _, rule := range r.definitions.Device {
-		r.devices = append(r.devices, clausesOf(rule.Flags, rule.Expr))
+	for _, rule := range definitions.OS {
+		if rule == nil {
+			return nil, fmt.Errorf("os_parsers: an entry is empty")
+		}
+		add(&r.systems, rule.Flags, rule.Expr)
+	}
+	for _, rule := range definitions.Device {
+		if rule == nil {
+			return nil, fmt.Errorf("device_parsers: an entry is empty")
+		}
+		add(&r.devices, rule.Flags, rule.Expr)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	if len(r.agents) == 0 || len(r.systems) == 0 || len(r.devices) == 0 {
+		return nil, fmt.Errorf("the file has %d user_agent_parsers, %d os_parsers, %d device_parsers: it needs all three", len(r.agents), len(r.systems), len(r.devices))
+	}
+	if _, err := uaparser.New(uaparser.WithCacheSize(1), uaparser.WithRegexDefinitions(definitions)); err != nil { // Compiles them.
+		return nil, fmt.Errorf("compile the expressions: %w", err)
 	}
 	return r, nil
+}
+
+// Len is the number of expressions.
+func (r *rules) Len() int { return len(r.agents) + len(r.systems) + len(r.devices) }
+
+func compiles(flags, expression string) error {
+	if expression == "" {
+		return fmt.Errorf("an entry has no regex")
+	}
+	if flags != "" {
+		expression = "(?" + flags + ")" + expression
+	}
+	if _, err := regexp.Compile(expression); err != nil {
+		return fmt.Errorf("regex %q: %w", expression, err)
+	}
+	return nil
 }
 
 // agent, system and device return what the first expression that matches says; "Other" when there is none.
@@ -100,6 +154,15 @@ func lineOf(text string) line {
 	return l
 }
 
+// eachGram calls visit for each run that the line has.
+func (l line) eachGram(visit func(gram int)) {
+	for i, word := range l.grams {
+		for ; word != 0; word &= word - 1 {
+			visit(i*64 + bits.TrailingZeros64(word))
+		}
+	}
+}
+
 // fold lowers a text as an expression without regard to case sees it: the Kelvin sign and the long s are a k and an s to it.
 func fold(text string) string {
 	text = strings.ToLower(text)
@@ -113,6 +176,14 @@ func fold(text string) string {
 type piece struct {
 	text  string
 	grams []uint32
+}
+
+func pieceOf(text string) piece {
+	p := piece{text: text}
+	for i := 0; i+2 < len(text); i++ {
+		p.grams = append(p.grams, gram(text[i], text[i+1], text[i+2]))
+	}
+	return p
 }
 
 // pieces are texts of which every match of an expression holds one.
@@ -160,11 +231,7 @@ func clausesOf(flags, expression string) clauses {
 	for _, texts := range required(parsed) {
 		var clause pieces
 		for _, text := range texts {
-			p := piece{text: text}
-			for i := 0; i+2 < len(text); i++ {
-				p.grams = append(p.grams, gram(text[i], text[i+1], text[i+2]))
-			}
-			clause = append(clause, p)
+			clause = append(clause, pieceOf(text))
 		}
 		all = append(all, clause)
 	}

@@ -21,7 +21,7 @@ var oracle = sync.OnceValue(func() *uaparser.Parser {
 })
 
 var ownRules = sync.OnceValue(func() *rules {
-	r, err := loadRules()
+	r, err := embedded()
 	if err != nil {
 		panic(err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // answers names our own rules; it changes whenever an answer may change with the same rules of uap-core.
-const answers = "agents-1"
+const answers = "agents-2"
 
 // longest bounds what is read of a user agent; the longest of real applications have 500 bytes.
 const longest = 1024
@@ -63,25 +63,37 @@ type Device struct {
 	OS, OSVersion           string
 	Browser, BrowserVersion string
 	Bot                     bool
+	// BotName and BotKind tell which bot it is and what for. The name of a bot that gives none is empty, its kind never.
+	BotName, BotKind string
 }
 
 // Parser is safe for concurrent use.
 type Parser struct {
-	rules *rules
-	cache *otter.Cache[Agent, Device]
+	rules    *rules
+	crawlers *Crawlers // Nil when there is no list.
+	cache    *otter.Cache[Agent, Device]
 }
 
-// New compiles the rules, which takes a moment.
-func New(cfg Config) (*Parser, error) {
-	rules, err := loadRules()
-	if err != nil {
-		return nil, err
+// Lists are what is read from files; each may be nil. Without Rules those in the program count, without Crawlers our own words alone.
+type Lists struct {
+	Rules    *Rules
+	Crawlers *Crawlers
+}
+
+// New returns a parser with an empty cache. Compiling the rules of the program takes a moment, once.
+func New(cfg Config, lists Lists) (*Parser, error) {
+	rules := lists.Rules
+	if rules == nil {
+		var err error
+		if rules, err = embedded(); err != nil {
+			return nil, fmt.Errorf("read the user agent rules: %w", err)
+		}
 	}
 	cache, err := otter.New(&otter.Options[Agent, Device]{MaximumSize: cfg.CacheEntries, StatsRecorder: stats.NewCounter()})
 	if err != nil {
 		return nil, fmt.Errorf("make the user agent cache: %w", err)
 	}
-	return &Parser{rules: rules, cache: cache}, nil
+	return &Parser{rules: rules, crawlers: lists.Crawlers, cache: cache}, nil
 }
 
 // Version names our rules, and those of uap-core by the checksum of their file.
@@ -150,7 +162,9 @@ func (p *Parser) fromLine(l line) Device {
 	if d.OS == "macOS" && (d.OSVersion == "10.15.7" || d.OSVersion == "10.15") {
 		d.OSVersion = "" // Browsers have frozen it there since macOS 11.
 	}
-	d.Bot = device.Family == "Spider" || isBot(l)
+	if found, ok := p.botOf(l, device.Family == "Spider", agent.Family, d.OS); ok {
+		d.Bot, d.BotName, d.BotKind = true, found.name, found.kind
+	}
 	d.Class = classOf(l.lower, d.OS)
 	if d.Class == Desktop {
 		d.desktopModel()

@@ -12,7 +12,7 @@ import (
 
 func newParser(t testing.TB, entries int) *Parser {
 	t.Helper()
-	p, err := New(Config{CacheEntries: entries})
+	p, err := New(Config{CacheEntries: entries}, Lists{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func newParser(t testing.TB, entries int) *Parser {
 func describe(d Device) string {
 	text := fmt.Sprintf("%s | %s | %s | %s | %s %s", d.Class, d.Brand, d.Model, strings.TrimSpace(d.OS+" "+d.OSVersion), d.Browser, d.BrowserVersion)
 	if d.Bot {
-		text += " | bot"
+		text += " | bot " + d.BotKind + ": " + d.BotName
 	}
 	return strings.TrimSpace(text)
 }
@@ -98,7 +98,7 @@ func TestCacheOwnsItsMemory(t *testing.T) {
 }
 
 func TestVersionNamesTheRules(t *testing.T) {
-	if v := newParser(t, 1).Version(); !strings.HasPrefix(v, "agents-1+uap-") || len(v) != len("agents-1+uap-")+12 {
+	if v := newParser(t, 1).Version(); !strings.HasPrefix(v, "agents-2+uap-") || len(v) != len("agents-2+uap-")+12 {
 		t.Errorf("version %q", v)
 	}
 }
