@@ -131,7 +131,11 @@ func (h *Host) handler(token string) http.Handler {
 			answer(w, http.StatusServiceUnavailable, map[string]any{"status": "waiting", "waiting_for": waiting})
 			return
 		}
-		answer(w, http.StatusOK, map[string]any{"status": "ready"})
+		ready := map[string]any{"status": "ready"}
+		if notes := h.Ready.Notes(); len(notes) > 0 {
+			ready["notes"] = notes
+		}
+		answer(w, http.StatusOK, ready)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -170,7 +174,7 @@ func NewReadiness() *Readiness {
 	return &Readiness{shared: &readiness{parts: make(map[string]part)}}
 }
 
-// Set says whether a part is ready and, when it is not, what it waits for. A service is starting until
+// Set says whether a part is ready and, when it is not, what it waits for; a part that is ready may be noted to lack something. A service is starting until
 // it reports its first ready part.
 func (r *Readiness) Set(name string, ready bool, why string) {
 	r.shared.mu.Lock()
@@ -216,6 +220,20 @@ func (r *Readiness) Waiting() []string {
 	}
 	slices.Sort(waiting)
 	return waiting
+}
+
+// Notes names the parts that are ready and what they lack, sorted.
+func (r *Readiness) Notes() []string {
+	r.shared.mu.Lock()
+	defer r.shared.mu.Unlock()
+	var notes []string
+	for name, p := range r.shared.parts {
+		if p.ready && p.why != "" && strings.HasPrefix(name, r.prefix) {
+			notes = append(notes, name+": "+p.why)
+		}
+	}
+	slices.Sort(notes)
+	return notes
 }
 
 func (r *Readiness) part(name string) *Readiness {

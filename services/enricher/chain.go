@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/parcours-cdp/parcours/schemas"
-	"github.com/parcours-cdp/parcours/services/enricher/reference"
 )
 
 // Enrichment adds fields to an event. It is a pure function of the event, of what the enrichments before it added, and of its data; it is
@@ -76,18 +75,8 @@ type Link struct {
 	// Required sends an event whose enrichment fails into quarantine; otherwise it goes on without the fields.
 	Required bool
 
-	// data are the editions of the data sets that the enrichment asked for when it was made.
-	data map[string]string
-}
-
-// current tells whether the enrichment would be made from the same editions again.
-func (l Link) current(data *reference.Snapshot) bool {
-	for name, version := range l.data {
-		if data.Version(name) != version {
-			return false
-		}
-	}
-	return true
+	// data are the names of the data sets that the enrichment asked for when it was made.
+	data map[string]bool
 }
 
 // Chain is a list of enrichments in the order in which they run. It does not change.

@@ -3,11 +3,13 @@ package enricher
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/parcours-cdp/parcours/services/enricher/calendar"
+	"github.com/parcours-cdp/parcours/services/enricher/reference"
 	"github.com/parcours-cdp/parcours/services/enricher/traffic"
 	"github.com/parcours-cdp/parcours/services/enricher/useragent"
 )
@@ -18,6 +20,11 @@ type Config struct {
 	Enrichments []Entry `koanf:"enrichments"`
 	// Purposes say what may be done at all, and on whose word.
 	Purposes Purposes `koanf:"purposes"`
+	// DataDir keeps what the enricher knows of customers and copies of the last good reference data, so that a restart reads the rest only. It belongs
+	// to one instance. Empty: a temporary folder, and each start begins anew.
+	DataDir string `koanf:"data_dir"`
+	// Reference says where the reference data is.
+	Reference reference.Config `koanf:"reference"`
 	// UserAgent, Traffic and Calendar configure the enrichments of these names.
 	UserAgent useragent.Config `koanf:"user_agent"`
 	Traffic   traffic.Config   `koanf:"traffic"`
@@ -45,6 +52,7 @@ func DefaultConfig() Config {
 	return Config{
 		Enrichments:  everyLink(),
 		Purposes:     DefaultPurposes(),
+		Reference:    reference.DefaultConfig(),
 		UserAgent:    useragent.DefaultConfig(),
 		BatchRecords: 5_000,
 		BatchBytes:   16 << 20,
@@ -80,6 +88,14 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// referenceDir is where the copies of the reference data are; empty for a temporary folder.
+func (c Config) referenceDir() string {
+	if c.DataDir == "" {
+		return ""
+	}
+	return filepath.Join(c.DataDir, "reference")
+}
+
 // everyLink are all links in the order of the chain, enabled and not required.
 func everyLink() []Entry {
 	var all []Entry
@@ -100,6 +116,7 @@ type section struct {
 func (c Config) sections() []section {
 	return []section{
 		{"purposes", c.Purposes.Validate},
+		{"reference", func() error { return c.Reference.Validate(Datasets()) }},
 		{UserAgent, c.UserAgent.Validate},
 		{Traffic, c.Traffic.Validate},
 		{Calendar, c.Calendar.Validate},

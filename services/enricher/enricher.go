@@ -17,6 +17,7 @@ import (
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 )
 
 // Group is the consumer group; instances share its partitions.
@@ -33,11 +34,27 @@ const (
 func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	const part = "enrichments"
 	p.Ready.Set(part, false, "loading the reference data")
-	made := parts{
-		cfg: cfg, workspace: p.Workspace, identifiers: p.Identifiers, data: reference.NewSnapshot(), lasting: &lasting{}, log: p.Log,
-	}
-	links, err := build(made, nil)
+	library, err := reference.Open(ctx, reference.Options{
+		Config: cfg.Reference, Dir: cfg.referenceDir(), Datasets: Datasets(), Log: p.Log, Metrics: p.Metrics,
+		Note: func(amiss string) { p.Ready.Set("reference data", true, amiss) },
+	})
 	if err != nil {
+		return err
+	}
+	g := &garage{library: library, purposes: cfg.Purposes, metrics: newMetrics(p.Metrics), log: p.Log}
+	defer func() {
+		g.close()
+		if err := library.Close(); err != nil {
+			p.Log.Warn("the folder of reference data could not be removed", zap.Error(err))
+		}
+	}()
+	made := parts{cfg: cfg, workspace: p.Workspace, identifiers: p.Identifiers, lasting: &lasting{}, log: p.Log}
+	g.assemble = func(data *reference.Snapshot, before *engine) ([]Link, error) {
+		made := made
+		made.data = data
+		return build(made, before)
+	}
+	if _, err := g.ready(); err != nil {
 		return err
 	}
 	if err := p.Kafka.EnsureTopics(ctx, stream.Identified, stream.Enriched, stream.Rejected); err != nil {
@@ -47,20 +64,20 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	if err != nil {
 		return err
 	}
-	s, err := newStage(cfg, links, p, kept)
-	if err != nil {
-		return err
-	}
-	for _, link := range links {
-		d := link.Describe()
-		p.Log.Info("enrichment ready", zap.String("enrichment", d.Name), zap.String("version", d.Version), zap.Bool("required", link.Required))
-	}
+	s := &stage{kafka: p.Kafka, registry: p.Registry, quarantine: kept, garage: g, metrics: g.metrics, unusable: map[int32]error{}}
 	p.Ready.Set(part, true, "")
 	defer p.Ready.Set(part, false, "stopped")
-	return p.Kafka.Consume(ctx, stream.Consumer{
-		Group: Group, Topics: []string{stream.Identified},
-		MaxRecords: cfg.BatchRecords, MaxBytes: cfg.BatchBytes, MaxWait: cfg.BatchWait,
-	}, s.handle)
+	beside, stop := context.WithCancel(ctx)
+	group, beside := errgroup.WithContext(beside)
+	group.Go(func() error { return library.Run(beside) })
+	group.Go(func() error {
+		defer stop() // Nothing else has a use without the consumer.
+		return p.Kafka.Consume(beside, stream.Consumer{
+			Group: Group, Topics: []string{stream.Identified},
+			MaxRecords: cfg.BatchRecords, MaxBytes: cfg.BatchBytes, MaxWait: cfg.BatchWait,
+		}, s.handle)
+	})
+	return group.Wait()
 }
 
 // stage is the shell around the chain: Kafka, the registry, metrics and the clock.
@@ -69,32 +86,22 @@ type stage struct {
 	registry   *registry.Registry
 	quarantine *quarantine.Quarantine
 	metrics    *metrics
-	links      []Link
-	observer   *observer
-	worker     worker
-	transforms map[int32]*transform
+	garage     *garage
+	// engine of the batch in hand.
+	engine *engine
 	// unusable are the schemas of the batch in hand that cannot be read, so that each is asked for once.
 	unusable map[int32]error
 	buffer   []byte
-}
-
-func newStage(cfg Config, links []Link, p service.Platform, kept *quarantine.Quarantine) (*stage, error) {
-	m := newMetrics(p.Metrics)
-	o := newObserver(m, links, p.Log)
-	chain, err := NewChain(links, cfg.Purposes, o.observe)
-	if err != nil {
-		return nil, err
-	}
-	return &stage{
-		kafka: p.Kafka, registry: p.Registry, quarantine: kept, metrics: m, links: links, observer: o,
-		worker: worker{chain: chain}, transforms: map[int32]*transform{}, unusable: map[int32]error{},
-	}, nil
 }
 
 // handle enriches one batch. Offsets are committed by the caller after it returned nil, so a crash anywhere in here repeats the batch; the sink
 // drops the copies that were written already.
 func (s *stage) handle(ctx context.Context, batch []stream.Range) error {
 	clear(s.unusable)
+	var err error
+	if s.engine, err = s.garage.ready(); err != nil {
+		return err
+	}
 	count := 0
 	for _, part := range batch {
 		count += len(part.Records)
@@ -130,7 +137,7 @@ func (s *stage) handle(ctx context.Context, batch []stream.Range) error {
 	}
 	s.metrics.events.WithLabelValues("enriched").Add(float64(enriched))
 	s.metrics.events.WithLabelValues("quarantined").Add(float64(count - enriched))
-	s.metrics.cache(s.links)
+	s.metrics.cache(s.engine.links)
 	return nil
 }
 
@@ -148,8 +155,8 @@ func (s *stage) enrich(ctx context.Context, record *stream.Record) (reason strin
 		}
 		return reasonUnknownSchema, err
 	}
-	s.observer.begin()
-	s.buffer, err = s.worker.append(s.buffer, t, body)
+	s.engine.observer.begin()
+	s.buffer, err = s.engine.worker.append(s.buffer, t, body)
 	var required *RequiredError
 	switch {
 	case err == nil:
@@ -162,7 +169,7 @@ func (s *stage) enrich(ctx context.Context, record *stream.Record) (reason strin
 
 // transform returns how to read the bodies of a schema, and the schema of what is written for them.
 func (s *stage) transform(ctx context.Context, id int32) (*transform, error) {
-	if t := s.transforms[id]; t != nil {
+	if t := s.engine.transforms[id]; t != nil {
 		return t, nil
 	}
 	if err := s.unusable[id]; err != nil {
@@ -173,7 +180,7 @@ func (s *stage) transform(ctx context.Context, id int32) (*transform, error) {
 		s.unusable[id] = err
 		return nil, err
 	}
-	s.transforms[id] = t
+	s.engine.transforms[id] = t
 	return t, nil
 }
 
@@ -190,7 +197,7 @@ func (s *stage) compile(ctx context.Context, id int32) (*transform, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTransform(decoder, schema, output, s.worker.chain.Reads())
+	t, err := newTransform(decoder, schema, output, s.engine.worker.chain.Reads())
 	if err != nil {
 		return nil, fmt.Errorf("prepare schema %d: %w", id, err)
 	}

@@ -2,7 +2,6 @@ package enricher
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -52,17 +51,17 @@ const (
 	channelCallCenter = "call_center"
 )
 
-// build makes the enabled enrichments of the configuration, in its order. Links of the chain before whose data sets are the same now are taken over,
-// with what they remember.
-func build(p parts, before []Link) ([]Link, error) {
+// build makes the enabled enrichments of the configuration, in its order. Links of an engine before this whose tables are the same now are taken
+// over, with what they remember.
+func build(p parts, before *engine) ([]Link, error) {
 	var links []Link
 	for _, entry := range p.cfg.Enrichments {
 		if !entry.Enabled {
 			continue
 		}
 		link := Link{Required: entry.Required}
-		if at := slices.IndexFunc(before, func(l Link) bool { return l.Describe().Name == entry.Name && l.current(p.data) }); at >= 0 {
-			link.Enrichment, link.data = before[at].Enrichment, before[at].data
+		if same := before.link(entry.Name, p.data); same != nil {
+			link.Enrichment, link.data = same.Enrichment, same.data
 			links = append(links, link)
 			continue
 		}
@@ -78,10 +77,7 @@ func build(p parts, before []Link) ([]Link, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make enrichment %s: %w", entry.Name, err)
 		}
-		link.Enrichment, link.data = enrichment, map[string]string{}
-		for name := range asked {
-			link.data[name] = p.data.Version(name)
-		}
+		link.Enrichment, link.data = enrichment, asked
 		links = append(links, link)
 	}
 	return links, nil

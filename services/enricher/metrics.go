@@ -29,7 +29,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "parcours_enricher_enrichments_total", Help: "Enrichments by what became of them: applied, skipped or failed, and why.",
 		}, []string{"enrichment", "status", "reason"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "parcours_enricher_enrichment_seconds", Help: "Time one enrichment took for one event.",
+			Name: "parcours_enricher_enrichment_seconds", Help: "Time one enrichment took for one event; one event in 64 is timed.",
 			Buckets: prometheus.ExponentialBuckets(1e-7, 4, 12),
 		}, []string{"enrichment"}),
 		cacheEntries: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -55,18 +55,30 @@ func (m *metrics) cache(links []Link) {
 	}
 }
 
-// observer counts and times the links of a chain. It belongs to one goroutine.
+// timedEvents is how many events go by for one that is timed: reading the clock for each link costs as much as some of the links.
+const timedEvents = 64
+
+// observer counts the links of a chain and times some events. It belongs to one goroutine.
 type observer struct {
 	links []linkMetrics
 	log   *zap.Logger
+	// seen counts events; last is when the link in hand began, when the event is timed.
+	seen  uint64
+	timed bool
 	last  time.Time
 }
 
 type linkMetrics struct {
 	name     string
-	outcomes map[[2]string]prometheus.Counter
+	outcomes []outcomeCounter
 	all      *prometheus.CounterVec
 	seconds  prometheus.Observer
+}
+
+// outcomeCounter counts one status and reason. There are few of a link, and mostly it is the first.
+type outcomeCounter struct {
+	status, reason string
+	prometheus.Counter
 }
 
 func newObserver(m *metrics, links []Link, log *zap.Logger) *observer {
@@ -76,31 +88,42 @@ func newObserver(m *metrics, links []Link, log *zap.Logger) *observer {
 	o := &observer{log: sampled}
 	for _, link := range links {
 		name := link.Describe().Name
-		o.links = append(o.links, linkMetrics{
-			name: name, outcomes: map[[2]string]prometheus.Counter{}, all: m.enrichments, seconds: m.seconds.WithLabelValues(name),
-		})
+		o.links = append(o.links, linkMetrics{name: name, all: m.enrichments, seconds: m.seconds.WithLabelValues(name)})
 	}
 	return o
 }
 
-// begin starts the clock for the first link.
-func (o *observer) begin() { o.last = time.Now() }
-
-// observe stops the clock for a link and starts it for the next.
-func (o *observer) observe(link int, outcome Outcome) {
-	now := time.Now()
-	m := &o.links[link]
-	m.seconds.Observe(now.Sub(o.last).Seconds())
-	o.last = now
-	key := [2]string{outcome.Status, outcome.Reason}
-	counter := m.outcomes[key]
-	if counter == nil {
-		counter = m.all.WithLabelValues(m.name, outcome.Status, outcome.Reason)
-		m.outcomes[key] = counter
+// begin starts the clock for the first link of an event, if it is one to be timed.
+func (o *observer) begin() {
+	if o.timed = o.seen%timedEvents == 0; o.timed {
+		o.last = time.Now()
 	}
-	counter.Inc()
+	o.seen++
+}
+
+// observe counts a link, stops the clock for it and starts it for the next.
+func (o *observer) observe(link int, outcome Outcome) {
+	m := &o.links[link]
+	if o.timed {
+		now := time.Now()
+		m.seconds.Observe(now.Sub(o.last).Seconds())
+		o.last = now
+	}
+	m.count(outcome.Status, outcome.Reason)
 	if outcome.fault != nil {
 		o.log.Error("enrichment panicked", zap.String("enrichment", m.name), zap.String("cause", outcome.fault.cause),
 			zap.ByteString("stack", outcome.fault.stack))
 	}
+}
+
+func (m *linkMetrics) count(status, reason string) {
+	for i := range m.outcomes {
+		if c := &m.outcomes[i]; c.status == status && c.reason == reason {
+			c.Inc()
+			return
+		}
+	}
+	counter := m.all.WithLabelValues(m.name, status, reason)
+	counter.Inc()
+	m.outcomes = append(m.outcomes, outcomeCounter{status, reason, counter})
 }

@@ -14,7 +14,8 @@ type parts struct {
 	cfg         Config
 	workspace   workspace.Config
 	identifiers identifier.Config
-	// data is the reference data of the chain. It is never nil and may hold nothing.
+	// data is the reference data of the chain. It is never nil and may hold nothing. A link looks up its tables when it is made and does not keep
+	// data itself: what it did not ask for then may be closed.
 	data    *reference.Snapshot
 	lasting *lasting
 	log     *zap.Logger

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -71,7 +72,7 @@ func (d Dataset) Read(paths ...string) (Edition, error) {
 	if err != nil {
 		return Edition{}, err
 	}
-	loaded, err := d.Load(files)
+	loaded, err := d.load(files)
 	if err != nil {
 		return Edition{}, fmt.Errorf("read %s: %w", d.Name, err)
 	}
@@ -86,14 +87,18 @@ func checksum(files []File) (string, error) {
 	h := sha256.New()
 	for _, file := range files {
 		if len(files) > 1 {
-			fmt.Fprintf(h, "%d %s\n", len(file.Name), file.Name)
+			heading(h, file)
 		}
 		if err := addFile(h, file.Path); err != nil {
 			return "", err
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))[:sumDigits], nil
+	return short(h), nil
 }
+
+func heading(h hash.Hash, file File) { fmt.Fprintf(h, "%d %s\n", len(file.Name), file.Name) }
+
+func short(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil))[:sumDigits] }
 
 func addFile(to io.Writer, path string) error {
 	file, err := os.Open(path)
@@ -105,4 +110,14 @@ func addFile(to io.Writer, path string) error {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	return nil
+}
+
+// load calls Load. A fault in a parser is a fault of the file like any other: the edition in force stays.
+func (d Dataset) load(files []File) (loaded Loaded, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			loaded, err = Loaded{}, fmt.Errorf("the reader of %s gave up: %v", d.Name, cause)
+		}
+	}()
+	return d.Load(files)
 }

@@ -1,9 +1,6 @@
 package reference
 
-import (
-	"strings"
-	"sync/atomic"
-)
+import "strings"
 
 // Edition is one data set as it was loaded once. It does not change.
 type Edition struct {
@@ -22,12 +19,17 @@ type Snapshot struct {
 	tables map[string]*table
 	// asked notes the names of the data sets that were looked for; see Watch.
 	asked map[string]bool
+	// library it came from; nil when it came from none.
+	library *Library
+	// holders are those who acquired it and the library itself. The library guards it.
+	holders int
 }
 
 // table is an edition that snapshots share; it is closed when the last of them is gone.
 type table struct {
 	Edition
-	holders atomic.Int32
+	// holders are the snapshots, and guarded by the library.
+	holders int
 }
 
 // NewSnapshot is a snapshot of these editions, which belongs to no library: nothing of it is closed.
@@ -67,6 +69,18 @@ func (s *Snapshot) Suffix(names ...string) string {
 		return "+" + version
 	}
 	return ""
+}
+
+// Same tells whether this snapshot and the other hold the very same table of a data set, or both none.
+func (s *Snapshot) Same(other *Snapshot, name string) bool {
+	return s.tables[name] == other.tables[name]
+}
+
+// Release says that the tables are not used any more. Those that no later snapshot holds are closed.
+func (s *Snapshot) Release() {
+	if s.library != nil {
+		s.library.release(s)
+	}
 }
 
 // Watch is the same snapshot, and notes which data sets it is asked for.
