@@ -29,6 +29,16 @@ func (c *Client) FollowFrom(ctx context.Context, topic string, partition int32, 
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()))
 }
 
+// FollowFromAll is [Client.FollowFrom] for several partitions of a topic, each from its own offset on, with one connection.
+func (c *Client) FollowFromAll(ctx context.Context, topic string, from map[int32]int64, handle func(ctx context.Context, records []*Record) error) error {
+	offsets := make(map[int32]kgo.Offset, len(from))
+	for partition, offset := range from {
+		offsets[partition] = kgo.NewOffset().At(offset)
+	}
+	return c.follow(ctx, topic, handle,
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}), kgo.ConsumeResetOffset(kgo.NoResetOffset()))
+}
+
 func (c *Client) follow(ctx context.Context, topic string, handle func(ctx context.Context, records []*Record) error, from ...kgo.Opt) error {
 	client, err := c.open("follow-"+topic, append(from,
 		kgo.FetchMaxBytes(fetchMaxBytes),
@@ -67,6 +77,34 @@ type Extent struct {
 	TopicID string
 	// Start is the first offset that can be read, End the offset after the last record.
 	Start, End int64
+}
+
+// Extents of all partitions of a topic.
+func (c *Client) Extents(ctx context.Context, topic string) (map[int32]Extent, error) {
+	details, err := c.admin.ListTopics(ctx, topic)
+	if err == nil {
+		err = details[topic].Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe topic %s: %w", topic, err)
+	}
+	starts, err := c.admin.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("list start offsets of %s: %w", topic, err)
+	}
+	ends, err := c.EndOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	extents := make(map[int32]Extent, len(ends))
+	for partition, end := range ends {
+		start := starts[topic][partition]
+		if start.Err != nil {
+			return nil, fmt.Errorf("list start offset of %s/%d: %w", topic, partition, start.Err)
+		}
+		extents[partition] = Extent{TopicID: details[topic].ID.String(), Start: start.Offset, End: end}
+	}
+	return extents, nil
 }
 
 // Extent of one partition of a topic.

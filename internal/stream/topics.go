@@ -30,6 +30,8 @@ const (
 	// EvidenceTombstones is how long the evidence log keeps the records that take others back: who has read
 	// nothing of it for longer cannot go on where it stopped.
 	EvidenceTombstones = 7 * day
+	// StateTombstones is how long the identity map and the attributes keep the records that take others back.
+	StateTombstones = 7 * day
 )
 
 // policy is how the broker keeps a topic.
@@ -62,9 +64,10 @@ var policies = map[string]policy{
 	Evidence: {partitions: EvidencePartitions, configs: compacted(map[string]string{
 		"min.compaction.lag.ms": millis(day), "max.compaction.lag.ms": millis(7 * day), "delete.retention.ms": millis(EvidenceTombstones), "segment.ms": millis(day),
 	})},
-	IdentityMap:   {configs: compacted(nil)},
+	IdentityMap:   {configs: compacted(map[string]string{"delete.retention.ms": millis(StateTombstones)})},
 	IdentityAudit: {configs: deleteAfter(90 * day)},
-	Attributes:    {configs: compacted(nil)},
+	// Compaction must not overtake an instance that reads what another wrote at about the same time.
+	Attributes: {configs: compacted(map[string]string{"min.compaction.lag.ms": millis(day), "delete.retention.ms": millis(StateTombstones)})},
 }
 
 // EnsureTopics creates those of the topics that do not exist, with the policies of this package.
