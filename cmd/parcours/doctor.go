@@ -147,6 +147,7 @@ func groups(workspace string) []consumerGroup {
 		{"sink", sink.GroupTouchpoints, stream.Enriched},
 		{"sink map", sink.GroupIdentityMap, stream.IdentityMap},
 		{"sink audit", sink.GroupIdentityAudit, stream.IdentityAudit},
+		{"sink attributes", sink.GroupAttributes, stream.Attributes},
 		{"sink rejects", sink.GroupRejected, stream.Rejected},
 	}
 }

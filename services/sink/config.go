@@ -38,6 +38,8 @@ type Config struct {
 	// ContactMonths and TraitMonths are how long clear contact values and traits are kept after they were last stated.
 	ContactMonths int `koanf:"contact_months"`
 	TraitMonths   int `koanf:"trait_months"`
+	// AttributeMonths is how long the table attributes keeps what is known of a person or an area after it was last stated or imported; the topic is the enricher's.
+	AttributeMonths int `koanf:"attribute_months"`
 }
 
 // DefaultConfig suits a machine of two cores, and the French supervisor's 25 months, and three years after the last contact.
@@ -57,6 +59,7 @@ func DefaultConfig() Config {
 		SightingMonths:  25,
 		ContactMonths:   36,
 		TraitMonths:     36,
+		AttributeMonths: 36,
 	}
 }
 

@@ -47,6 +47,7 @@ func eraseStatements(rows []identitymap.Row) []string {
 	var statements []string
 	for _, t := range []struct{ table, where string }{
 		{"contacts", stated}, {"traits", stated}, {"identity_audit", paired}, {"identity_changes", before},
+		{"attributes", "subject_kind = 'node' AND (workspace, node) IN " + set},
 	} {
 		name := warehouse.Database + "." + t.table
 		statements = append(statements,

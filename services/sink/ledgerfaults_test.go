@@ -13,7 +13,7 @@ import (
 )
 
 var ledgerGroups = map[string]string{
-	GroupTouchpoints: stream.Enriched, GroupRejected: stream.Rejected, GroupIdentityMap: stream.IdentityMap, GroupIdentityAudit: stream.IdentityAudit,
+	GroupTouchpoints: stream.Enriched, GroupRejected: stream.Rejected, GroupIdentityMap: stream.IdentityMap, GroupIdentityAudit: stream.IdentityAudit, GroupAttributes: stream.Attributes,
 }
 
 // ledgerFault is one of the schedule. Fire returns when it has happened, or false when it did not within ctx.

@@ -14,6 +14,8 @@ func (c Config) retentions() []warehouse.Retention {
 		// A value that is stated again is a newer row of the same key, and lives from then on.
 		{Table: "contacts", Column: "received_at", Months: c.ContactMonths},
 		{Table: "traits", Column: "received_at", Months: c.TraitMonths},
+		// So does an attribute; what a provider limits itself ends with valid_until for whoever reads customer_attributes.
+		{Table: "attributes", Column: "updated_at", Months: c.AttributeMonths},
 	}
 }
 
@@ -27,5 +29,6 @@ func (c Config) months() []bounded {
 		{"sighting_months", c.SightingMonths, 1, century},
 		{"contact_months", c.ContactMonths, 1, century},
 		{"trait_months", c.TraitMonths, 1, century},
+		{"attribute_months", c.AttributeMonths, 1, century},
 	}
 }

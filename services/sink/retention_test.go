@@ -12,7 +12,7 @@ import (
 func TestRetentionPolicy(t *testing.T) {
 	r := newRig(t)
 	before, after := sink.DefaultConfig(), sink.DefaultConfig()
-	after.EventMonths, after.RejectedMonths, after.AuditMonths, after.SightingMonths, after.ContactMonths, after.TraitMonths = 6, 1, 7, 8, 9, 10
+	after.EventMonths, after.RejectedMonths, after.AuditMonths, after.SightingMonths, after.ContactMonths, after.TraitMonths, after.AttributeMonths = 6, 1, 7, 8, 9, 10, 11
 	type policy struct {
 		table, column, insert string
 		before, after         int
@@ -25,6 +25,7 @@ func TestRetentionPolicy(t *testing.T) {
 		{"identifier_sightings", "last_seen", "workspace, node, last_seen) SELECT %[1]s, generateUUIDv4(), %[2]s", before.SightingMonths, after.SightingMonths},
 		{"contacts", "received_at", "workspace, anchor, received_at) SELECT %[1]s, generateUUIDv4(), %[2]s", before.ContactMonths, after.ContactMonths},
 		{"traits", "received_at", "workspace, anchor, received_at) SELECT %[1]s, generateUUIDv4(), %[2]s", before.TraitMonths, after.TraitMonths},
+		{"attributes", "updated_at", "workspace, node, updated_at) SELECT %[1]s, generateUUIDv4(), %[2]s", before.AttributeMonths, after.AttributeMonths},
 	}
 	exec := func(statement string) {
 		t.Helper()
@@ -47,8 +48,8 @@ func TestRetentionPolicy(t *testing.T) {
 		cfg.ClickHouse, cfg.BatchWait, cfg.RetryWait = r.cfg.ClickHouse, r.cfg.BatchWait, r.cfg.RetryWait
 		r.cfg = cfg
 		r.run()
-		// Traits are the last.
-		r.eventually("SELECT extract(engine_full, 'toIntervalMonth\\((\\d+)\\)') FROM system.tables WHERE %s != '' AND database = 'parcours' AND name = 'traits'", fmt.Sprint(cfg.TraitMonths))
+		// Attributes are the last.
+		r.eventually("SELECT extract(engine_full, 'toIntervalMonth\\((\\d+)\\)') FROM system.tables WHERE %s != '' AND database = 'parcours' AND name = 'attributes'", fmt.Sprint(cfg.AttributeMonths))
 		if err := r.stop(); err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parcours-cdp/parcours/internal/attributes"
 	"github.com/parcours-cdp/parcours/internal/quarantine"
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
@@ -26,6 +27,7 @@ const (
 	GroupRejected      = "parcours.sink.rejected"
 	GroupIdentityMap   = "parcours.sink.identity-map"
 	GroupIdentityAudit = "parcours.sink.identity-audit"
+	GroupAttributes    = "parcours.sink.attributes"
 )
 
 //go:embed migrations/*.sql
@@ -52,6 +54,7 @@ type sink struct {
 	trust      time.Duration // how long after its plan a token is believed alone
 	down       atomic.Bool   // ClickHouse does not take what we have
 	mapped     chan struct{}
+	attributes *attributes.Codec
 	fault      func(step string) error // of tests; nil otherwise
 }
 
@@ -150,6 +153,8 @@ func (s *sink) consumeAll(ctx context.Context, p service.Platform, index *dedup.
 		func() loader { return newMapRows() })
 	run(GroupIdentityAudit, &lane{topic: stream.IdentityAudit}, few,
 		func() loader { return newAuditRows() })
+	run(GroupAttributes, &lane{topic: stream.Attributes}, few,
+		func() loader { return newAttributeRows(s.attributes) })
 	group.Go(func() error {
 		s.reloadIdentities(ctx)
 		return nil
@@ -159,11 +164,14 @@ func (s *sink) consumeAll(ctx context.Context, p service.Platform, index *dedup.
 
 // prepare makes topics, database and quarantine ready.
 func (s *sink) prepare(ctx context.Context, p service.Platform) error {
-	if err := s.kafka.EnsureTopics(ctx, stream.Enriched, stream.Rejected, stream.IdentityMap, stream.IdentityAudit); err != nil {
+	if err := s.kafka.EnsureTopics(ctx, stream.Enriched, stream.Rejected, stream.IdentityMap, stream.IdentityAudit, stream.Attributes); err != nil {
 		return err
 	}
 	var err error
 	if s.quarantine, err = quarantine.New(ctx, p.Registry, "sink"); err != nil {
+		return err
+	}
+	if s.attributes, err = attributes.NewCodec(ctx, p.Registry); err != nil {
 		return err
 	}
 	if err := s.awaitClickHouse(ctx); err != nil {
@@ -175,7 +183,7 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	if err := s.access(ctx); err != nil {
 		return err
 	}
-	memory, err := s.warehouse.RequireSettings(ctx, "events", "contacts", "traits", "rejected_events", "identity_map", "identity_changes", "identity_audit", "identifier_sightings")
+	memory, err := s.warehouse.RequireSettings(ctx, "events", "contacts", "traits", "rejected_events", "identity_map", "identity_changes", "identity_audit", "identifier_sightings", "attributes")
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (r *rig) alone() {
 
 func (r *rig) ensureTopics() {
 	r.t.Helper()
-	if err := r.kafka.EnsureTopics(r.t.Context(), stream.Enriched, stream.Rejected, stream.IdentityMap, stream.IdentityAudit); err != nil {
+	if err := r.kafka.EnsureTopics(r.t.Context(), stream.Enriched, stream.Rejected, stream.IdentityMap, stream.IdentityAudit, stream.Attributes); err != nil {
 		r.t.Fatal(err)
 	}
 }

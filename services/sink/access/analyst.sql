@@ -13,6 +13,7 @@ CREATE ROLE IF NOT EXISTS analyst;
 GRANT
     SELECT ON parcours.events,
     SELECT ON parcours.traits,
+    SELECT ON parcours.attributes,
     SELECT ON parcours.identity_map,
     SELECT ON parcours.identity_map_dict,
     SELECT ON parcours.identity_changes,
@@ -34,6 +35,7 @@ GRANT
     SELECT ON parcours.channel_mix,
     SELECT ON parcours.contact_choices,
     SELECT ON parcours.contact_facts,
+    SELECT ON parcours.customer_attributes,
     SELECT ON parcours.customer_events,
     SELECT ON parcours.customer_rfm,
     SELECT ON parcours.customer_traits,
