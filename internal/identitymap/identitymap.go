@@ -121,6 +121,21 @@ func Parse(key, value []byte) (Row, error) {
 	return row, nil
 }
 
+// ParseKey reads the key of a record of the map: what is known of one without a value.
+func ParseKey(key []byte) (Key, error) {
+	workspace, node, err := parseKey(key)
+	if err != nil {
+		return Key{}, fmt.Errorf("parse identity map key: %w", err)
+	}
+	return Key{Workspace: workspace, Node: node}, nil
+}
+
+// Key is whose row a record of the map is.
+type Key struct {
+	Workspace string
+	Node      uuid.UUID
+}
+
 func appendKey(dst []byte, workspace string, node uuid.UUID) []byte {
 	dst = append(dst, byte(len(workspace)))
 	dst = append(dst, workspace...)
