@@ -28,7 +28,7 @@ enricher:
     - {name: traffic, enabled: false}
   traffic:
     internal_domains: [pay.example.com]
-    referrers: [{class: social, path: social.yml}]
+    groups: [{name: brand, when: [{field: campaign, contains: marque}]}]
   calendar:
     stores:
       "042": {department: "974"}
@@ -44,7 +44,9 @@ enricher:
 	}
 	want := DefaultConfig()
 	want.Enrichments = []Entry{{Name: Calendar, Enabled: true, Required: true}, {Name: Traffic}}
-	want.Traffic = traffic.Config{InternalDomains: []string{"pay.example.com"}, Referrers: []traffic.File{{Class: "social", Path: "social.yml"}}}
+	want.Traffic = traffic.Config{InternalDomains: []string{"pay.example.com"}, Groups: []traffic.Group{
+		{Name: "brand", When: []traffic.Condition{{Field: "campaign", Contains: "marque"}}},
+	}}
 	want.Calendar.Stores = map[string]calendar.Store{"042": {Department: "974"}, "geneva": {Timezone: "Europe/Zurich"}}
 	want.BatchWait = 50 * time.Millisecond
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -67,7 +69,7 @@ func TestConfigurationFaultsNameTheField(t *testing.T) {
 	f("enricher.enrichments[0].name", func(c *Config) { c.Enrichments[0].Name = "weather" })
 	f("enricher.enrichments[1].name", func(c *Config) { c.Enrichments[1].Name = UserAgent })
 	f("enricher.user_agent: cache_entries", func(c *Config) { c.UserAgent.CacheEntries = 0 })
-	f("enricher.traffic: referrers[0].class", func(c *Config) { c.Traffic.Referrers = []traffic.File{{Path: "x"}} })
+	f("enricher.traffic: groups[0].when", func(c *Config) { c.Traffic.Groups = []traffic.Group{{Name: "brand"}} })
 	f("enricher.calendar: stores.1", func(c *Config) { c.Calendar.Stores = map[string]calendar.Store{"1": {Department: "0"}} })
 	f("enricher.batch_records", func(c *Config) { c.BatchRecords = 0 })
 	f("enricher.batch_bytes", func(c *Config) { c.BatchBytes = 0 })

@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/enricher/reference"
 	"github.com/parcours-cdp/parcours/services/enricher/traffic"
 )
 
@@ -18,12 +19,18 @@ type origin struct {
 }
 
 func newTraffic(p parts) (Enrichment, error) {
-	classifier, err := traffic.New(p.cfg.Traffic)
+	var lists []*traffic.Sites
+	for _, name := range traffic.DatasetNames {
+		if list, ok := reference.Table[*traffic.Sites](p.data, name); ok {
+			lists = append(lists, list)
+		}
+	}
+	classifier, err := traffic.New(p.cfg.Traffic, lists...)
 	if err != nil {
 		return nil, err
 	}
 	return &origin{classifier: classifier, description: Description{
-		Name: Traffic, Version: classifier.Version(), Purpose: purposeAnalytics,
+		Name: Traffic, Version: classifier.Version() + p.data.Suffix(traffic.DatasetNames...), Purpose: purposeAnalytics,
 		Reads:  []string{"channel", "context.page.url", "context.page.search", "context.page.referrer", "context.campaign"},
 		Writes: []string{"traffic"},
 	}}, nil

@@ -69,12 +69,24 @@ func sameSite(a, b string) bool {
 	if a == b || withoutWWW(a) == withoutWWW(b) {
 		return true
 	}
+	if lastLabels(a) != lastLabels(b) {
+		return false // A registrable domain has two labels or more.
+	}
 	first, err := publicsuffix.EffectiveTLDPlusOne(a)
 	if err != nil {
 		return false
 	}
 	second, err := publicsuffix.EffectiveTLDPlusOne(b)
 	return err == nil && first == second
+}
+
+// lastLabels returns the last two labels of a host.
+func lastLabels(host string) string {
+	last := strings.LastIndexByte(host, '.')
+	if last < 0 {
+		return host
+	}
+	return host[strings.LastIndexByte(host[:last], '.')+1:]
 }
 
 // parameters calls found for each key=value of a query string, values still escaped, until found answers false.

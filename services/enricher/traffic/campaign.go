@@ -1,5 +1,7 @@
 package traffic
 
+import "strings"
+
 // clickID is a parameter that an advertiser puts into the addresses it links to.
 type clickID struct {
 	name, source, medium string
@@ -18,13 +20,20 @@ var clickIDs = []clickID{
 	{"li_fat_id", "linkedin", "cpc", true},
 	{"twclid", "twitter", "cpc", true},
 	{"yclid", "yandex", "cpc", true},
+	{"epik", "pinterest", "cpc", true},
+	{"sccid", "snapchat", "cpc", true}, // Its house writes ScCid.
+	{"rdt_cid", "reddit", "cpc", true},
+	{"awc", "awin", "affiliate", true},
+	{"irclickid", "impact", "affiliate", true},
+	{"cjevent", "cj", "affiliate", true},
+	{"tduid", "tradedoubler", "affiliate", true},
 	{"fbclid", "facebook", "social", false},
 }
 
-// rankOf returns the position of a parameter in the list, or -1.
+// rankOf returns the position of a parameter in the list, or -1. Case does not count: links pass through programs that change it.
 func rankOf(name string) int {
 	for i := range clickIDs {
-		if clickIDs[i].name == name {
+		if known := clickIDs[i].name; len(known) == len(name) && strings.EqualFold(known, name) {
 			return i
 		}
 	}

@@ -1,9 +1,6 @@
 package traffic
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Channel groups.
 const (
@@ -30,10 +27,25 @@ const (
 	Unassigned      = "unassigned"
 )
 
-var (
-	paidMedium       = regexp.MustCompile(`^(.*cp.*|ppc|retargeting|paid.*)$`)
-	shoppingCampaign = regexp.MustCompile(`^(.*(([^a-df-z]|^)shop|shopping).*)$`)
-)
+// paidMedium is the expression ^(.*cp.*|ppc|retargeting|paid.*)$ of Google Analytics.
+func paidMedium(medium string) bool {
+	return strings.Contains(medium, "cp") || medium == "ppc" || medium == "retargeting" || strings.HasPrefix(medium, "paid")
+}
+
+// shoppingCampaign is the expression ^(.*(([^a-df-z]|^)shop|shopping).*)$ of Google Analytics: eshop, but not workshop.
+func shoppingCampaign(campaign string) bool {
+	for at := 0; ; {
+		next := strings.Index(campaign[at:], "shop")
+		if next < 0 {
+			return false
+		}
+		at += next
+		if at == 0 || campaign[at-1] == 'e' || campaign[at-1] < 'a' || campaign[at-1] > 'z' || strings.HasPrefix(campaign[at:], "shopping") {
+			return true
+		}
+		at += len("shop")
+	}
+}
 
 var (
 	noMedium       = set("", "(none)", "none", "(not set)", "not set")
@@ -75,7 +87,7 @@ func (c *Classifier) group(o *Origin) string {
 	if known != nil {
 		class = known.class
 	}
-	shopping := of(c.sites.shopping, source, known) || campaign != "" && shoppingCampaign.MatchString(campaign)
+	shopping := of(c.sites.shopping, source, known) || shoppingCampaign(campaign)
 	video := of(c.sites.video, source, known)
 	if group := paid(medium, class, shopping, video); group != "" {
 		return group
@@ -88,7 +100,7 @@ func (c *Classifier) group(o *Origin) string {
 
 // paid covers bought traffic: the medium says so.
 func paid(medium, class string, shopping, video bool) string {
-	bought := medium != "" && paidMedium.MatchString(medium)
+	bought := paidMedium(medium)
 	switch {
 	case bought && shopping:
 		return PaidShopping

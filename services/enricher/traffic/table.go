@@ -1,13 +1,13 @@
 package traffic
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
 	"hash"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,29 +53,42 @@ type table struct {
 	sum      hash.Hash
 }
 
-// loadTable reads the tables of the program, then the files of the configuration, which come first where they say something else.
-func loadTable(files []File) (*table, error) {
+// Sites are a list of sites of one class, as a file has them. They do not change.
+type Sites struct {
+	class   string
+	text    []byte // What the checksum is of.
+	entries []entry
+}
+
+// entry is a site with its addresses.
+type entry struct {
+	name string
+	engine
+	patterns []*regexp.Regexp
+}
+
+// Len is the number of entries.
+func (s *Sites) Len() int { return len(s.entries) }
+
+// loadTable enters the lists, which come first where they say something else, then those of the program.
+func loadTable(lists []*Sites) (*table, error) {
 	t := &table{
 		hosts: map[string][]*site{}, names: map[string]*site{},
 		shopping: map[string]bool{}, video: map[string]bool{}, sum: sha256.New(),
 	}
-	for _, file := range files {
-		text, err := os.ReadFile(file.Path)
-		if err != nil {
-			return nil, fmt.Errorf("read the referrers: %w", err)
-		}
-		if err := t.add(file.Class, text); err != nil {
-			return nil, fmt.Errorf("read the referrers: %s: %w", file.Path, err)
-		}
+	for _, list := range lists {
+		t.add(list)
 	}
 	for _, class := range []string{ClassAI, ClassEmail, ClassSearch, ClassSocial, kindShopping, kindVideo} {
 		text, err := tables.ReadFile("tables/" + class + ".yml")
 		if err != nil {
 			return nil, fmt.Errorf("read the embedded referrers: %w", err)
 		}
-		if err := t.add(class, text); err != nil {
+		list, err := ReadSites(class, text)
+		if err != nil {
 			return nil, fmt.Errorf("read the embedded referrers: %s: %w", class, err)
 		}
+		t.add(list)
 	}
 	return t, nil
 }
@@ -92,36 +105,63 @@ type engine struct {
 	Charsets []string `yaml:"charsets"`
 }
 
-// add reads one file: a map from a name to hosts, or to search engines.
-func (t *table) add(class string, text []byte) error {
-	fmt.Fprintf(t.sum, "%s %d\n", class, len(text))
-	t.sum.Write(text)
+// ReadSites reads a list in the layout of Matomo: a map from a name to hosts, or to search engines.
+func ReadSites(class string, text []byte) (*Sites, error) {
 	var entries map[string][]yaml.Node
 	if err := yaml.Unmarshal(text, &entries); err != nil {
-		return fmt.Errorf("parse YAML: %w", err)
+		return nil, fmt.Errorf("parse YAML: %w", err)
 	}
 	if len(entries) == 0 {
-		return fmt.Errorf("the file names no site")
+		return nil, fmt.Errorf("the file names no site")
 	}
+	sites := &Sites{class: class, text: bytes.Clone(text)}
 	names := slices.Sorted(maps.Keys(entries)) // Where two claim one host, the answer must not depend on chance.
 	for _, name := range names {
 		nodes := entries[name]
 		for i := range nodes {
-			var one engine
+			one := entry{name: strings.ToLower(name)}
 			if nodes[i].Kind == yaml.ScalarNode {
 				one.URLs = []string{nodes[i].Value}
-			} else if err := nodes[i].Decode(&one); err != nil {
-				return fmt.Errorf("entry %q: %w", name, err)
+			} else if err := nodes[i].Decode(&one.engine); err != nil {
+				return nil, fmt.Errorf("entry %q: %w", name, err)
 			}
-			if err := t.enter(class, strings.ToLower(name), one); err != nil {
-				return fmt.Errorf("entry %q: %w", name, err)
+			if err := one.compile(); err != nil {
+				return nil, fmt.Errorf("entry %q: %w", name, err)
 			}
+			sites.entries = append(sites.entries, one)
 		}
 	}
+	return sites, nil
+}
+
+// compile takes the expressions, which find the words in the path, out of the parameters.
+func (e *entry) compile() error {
+	var plain []string
+	for _, parameter := range e.Params {
+		if !strings.HasPrefix(parameter, "/") {
+			plain = append(plain, parameter)
+			continue
+		}
+		pattern, err := regexp.Compile(strings.ReplaceAll(strings.Trim(parameter, "/"), `\/`, "/"))
+		if err != nil {
+			return fmt.Errorf("pattern of the words: %w", err)
+		}
+		e.patterns = append(e.patterns, pattern)
+	}
+	e.Params = plain
 	return nil
 }
 
-func (t *table) enter(class, name string, one engine) error {
+func (t *table) add(list *Sites) {
+	fmt.Fprintf(t.sum, "%s %d\n", list.class, len(list.text))
+	t.sum.Write(list.text)
+	for _, one := range list.entries {
+		t.enter(list.class, one)
+	}
+}
+
+func (t *table) enter(class string, one entry) {
+	name := one.name
 	switch class {
 	case kindShopping, kindVideo:
 		kind := t.shopping
@@ -132,20 +172,9 @@ func (t *table) enter(class, name string, one engine) error {
 		for _, host := range one.URLs {
 			kind[strings.ToLower(host)] = true
 		}
-		return nil
+		return
 	}
-	entry := site{name: name, class: class}
-	for _, parameter := range one.Params {
-		if !strings.HasPrefix(parameter, "/") {
-			entry.params = append(entry.params, parameter)
-			continue
-		}
-		pattern, err := regexp.Compile(strings.ReplaceAll(strings.Trim(parameter, "/"), `\/`, "/"))
-		if err != nil {
-			return fmt.Errorf("pattern of the words: %w", err)
-		}
-		entry.patterns = append(entry.patterns, pattern)
-	}
+	entry := site{name: name, class: class, params: one.Params, patterns: one.patterns}
 	if t.names[name] == nil {
 		t.names[name] = &entry
 	}
@@ -166,12 +195,14 @@ func (t *table) enter(class, name string, one engine) error {
 		own.path = "/" + path
 		t.hosts[host] = append([]*site{&own}, t.hosts[host]...)
 	}
-	return nil
 }
 
 // find returns the site of an address, nil when no table has it.
 func (t *table) find(a address) *site {
 	host := withoutWWW(a.host)
+	if found := t.at(host, a.path, true); found != nil {
+		return found // Nearly always: the suffix is not needed then.
+	}
 	suffix, _ := publicsuffix.PublicSuffix(host)
 	for whole, rest := true, host; ; whole = false {
 		if found := t.at(rest, a.path, whole); found != nil {

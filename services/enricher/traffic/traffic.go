@@ -10,37 +10,27 @@ import (
 	"strings"
 )
 
-// rules names the grouping rules; it changes whenever an answer may change with the same tables.
-const rules = "groups-1"
+// version names the grouping rules; it changes whenever an answer may change with the same tables.
+const version = "groups-2"
 
-// Config adds to the tables of the program.
+// Config says what is the workspace's own.
 type Config struct {
-	// Referrers are lists of sites to be read beside the embedded ones, which they override; the layout is that of the lists of Matomo.
-	Referrers []File `koanf:"referrers"`
 	// InternalDomains are hosts whose visitors come back rather than arrive: payment pages, other brands of the house. Subdomains count.
 	InternalDomains []string `koanf:"internal_domains"`
+	// Groups are channel groups of your own, asked from first to last before those of the program.
+	Groups []Group `koanf:"groups"`
+	// OwnGroupsOnly leaves unassigned what no group of your own holds for, instead of asking those of the program.
+	OwnGroupsOnly bool `koanf:"own_groups_only"`
 }
 
-// File is a list of sites of one class.
-type File struct {
-	// Class is search, social, email or ai.
-	Class string `koanf:"class"`
-	// Path is the YAML file.
-	Path string `koanf:"path"`
-}
-
-// Validate reports every fault of the configuration that shows without reading the files.
+// Validate reports every fault of the configuration.
 func (c Config) Validate() error {
 	var faults []error
-	for i, file := range c.Referrers {
-		switch file.Class {
-		case ClassSearch, ClassSocial, ClassEmail, ClassAI:
-		default:
-			faults = append(faults, fmt.Errorf("referrers[%d].class: %q is not search, social, email or ai", i, file.Class))
-		}
-		if file.Path == "" {
-			faults = append(faults, fmt.Errorf("referrers[%d].path: name a file", i))
-		}
+	if _, err := compile(c.Groups); err != nil {
+		faults = append(faults, err)
+	}
+	if c.OwnGroupsOnly && len(c.Groups) == 0 {
+		faults = append(faults, fmt.Errorf("own_groups_only is true and groups is empty, so that every visit would be unassigned: give groups"))
 	}
 	for i, domain := range c.InternalDomains {
 		if !strings.Contains(domain, ".") || strings.ContainsAny(domain, "/: *") {
@@ -76,11 +66,17 @@ type Origin struct {
 type Classifier struct {
 	sites    *table
 	internal []string
+	rules    []rule
+	ownOnly  bool
 }
 
-// New reads the tables.
-func New(cfg Config) (*Classifier, error) {
-	sites, err := loadTable(cfg.Referrers)
+// New enters the lists, the first before the others, and then the tables of the program.
+func New(cfg Config, lists ...*Sites) (*Classifier, error) {
+	sites, err := loadTable(lists)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := compile(cfg.Groups)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +85,14 @@ func New(cfg Config) (*Classifier, error) {
 		internal[i] = strings.ToLower(domain)
 	}
 	fmt.Fprintf(sites.sum, "internal %q\n", internal)
-	return &Classifier{sites: sites, internal: internal}, nil
+	if len(cfg.Groups) > 0 {
+		fmt.Fprintf(sites.sum, "groups %#v %v\n", cfg.Groups, cfg.OwnGroupsOnly)
+	}
+	return &Classifier{sites: sites, internal: internal, rules: rules, ownOnly: cfg.OwnGroupsOnly}, nil
 }
 
 // Version names the rules, and the content of the tables by a checksum.
-func (c *Classifier) Version() string { return rules + "+" + c.sites.version() }
+func (c *Classifier) Version() string { return version + "+" + c.sites.version() }
 
 // Classify tells where a visit came from; false when the event speaks of no page, referrer or campaign at all.
 func (c *Classifier) Classify(v Visit) (Origin, bool) {
@@ -123,6 +122,9 @@ func (c *Classifier) Classify(v Visit) (Origin, bool) {
 	site := c.referrer(&o, page, from)
 	c.source(&o, click, site, from)
 	o.Group = c.group(&o)
+	if len(c.rules) > 0 {
+		c.regroup(&o)
+	}
 	return o, true
 }
 

@@ -14,12 +14,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-func newClassifier(t testing.TB, cfg Config) *Classifier {
+func newClassifier(t testing.TB, cfg Config, lists ...*Sites) *Classifier {
 	t.Helper()
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(cfg)
+	c, err := New(cfg, lists...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,14 +75,18 @@ func TestAnEventWithoutPageIsNoVisit(t *testing.T) {
 	}
 }
 
-func TestFilesOverrideTheTables(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "social.yml")
-	if err := os.WriteFile(path, []byte("Forum du Bricolage:\n  - forum-bricolage.fr\nGoogle Plus:\n  - plus.google.com\n"), 0o600); err != nil {
+func sites(t testing.TB, class, text string) *Sites {
+	t.Helper()
+	list, err := ReadSites(class, []byte(text))
+	if err != nil {
 		t.Fatal(err)
 	}
+	return list
+}
+
+func TestListsOverrideTheTables(t *testing.T) {
 	before := newClassifier(t, Config{})
-	after := newClassifier(t, Config{Referrers: []File{{Class: ClassSocial, Path: path}}})
+	after := newClassifier(t, Config{}, sites(t, ClassSocial, "Forum du Bricolage:\n  - forum-bricolage.fr\nGoogle Plus:\n  - plus.google.com\n"))
 	if before.Version() == after.Version() {
 		t.Errorf("the version %s does not tell the tables apart", before.Version())
 	}
@@ -99,48 +103,48 @@ func TestFilesOverrideTheTables(t *testing.T) {
 	f(after, "https://www.google.com/", "organic_search google")
 }
 
-func TestFaultsOfTheFilesAreNamed(t *testing.T) {
-	dir := t.TempDir()
+func TestFaultsOfTheListsAreNamed(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
-		path := filepath.Join(dir, "list.yml")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := New(Config{Referrers: []File{{Class: ClassSearch, Path: path}}})
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%q: %v, want an error with %q and the path", text, err, want)
+		if _, err := ReadSites(ClassSearch, []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want an error with %q", text, err, want)
 		}
 	}
 	f("", "names no site")
 	f("a: [", "parse YAML")
 	f("Moteur:\n  - urls: [a.example]\n    params: ['/(/']", "pattern of the words")
-	if _, err := New(Config{Referrers: []File{{Class: ClassSearch, Path: filepath.Join(dir, "none")}}}); err == nil {
-		t.Error("a file that is not there was read")
-	}
-	wrong := Config{Referrers: []File{{Class: "seo"}}, InternalDomains: []string{"https://a.fr"}}
-	err := wrong.Validate()
-	for _, want := range []string{"referrers[0].class", "referrers[0].path", "internal_domains[0]"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %s is missing", err, want)
-		}
+	f("Moteur:\n  - urls: {a: b}", `entry "Moteur"`)
+	err := Config{InternalDomains: []string{"https://a.fr"}}.Validate()
+	if err == nil || !strings.Contains(err.Error(), `internal_domains[0]: "https://a.fr"`) {
+		t.Errorf("%v: internal_domains[0] is missing", err)
 	}
 }
 
 // The public lists hold more sites than the embedded tables; both have to agree on the kind of those that the tables know.
 func TestPublicListsAreRead(t *testing.T) {
 	folder := filepath.Join("..", "..", "..", "..", "shared", "data")
-	files := []File{
-		{Class: ClassSearch, Path: filepath.Join(folder, "SearchEngines.yml")},
-		{Class: ClassSocial, Path: filepath.Join(folder, "Socials.yml")},
-		{Class: ClassAI, Path: filepath.Join(folder, "AIAssistants.yml")},
-	}
-	for _, file := range files {
-		if _, err := os.Stat(file.Path); err != nil {
+	files := map[string]string{SearchDataset: "SearchEngines.yml", SocialDataset: "Socials.yml", AIDataset: "AIAssistants.yml"}
+	var lists []*Sites
+	for _, name := range DatasetNames {
+		path := filepath.Join(folder, files[name])
+		if _, err := os.Stat(path); err != nil {
 			t.Skipf("the public lists are not there: %v", err)
 		}
+		for _, dataset := range Datasets() {
+			if dataset.Name != name {
+				continue
+			}
+			edition, err := dataset.Read(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if edition.Loaded.Rows < dataset.Least {
+				t.Errorf("%s: %d rows, want at least %d", name, edition.Loaded.Rows, dataset.Least)
+			}
+			lists = append(lists, edition.Loaded.Table.(*Sites))
+		}
 	}
-	c := newClassifier(t, Config{Referrers: files})
+	c := newClassifier(t, Config{}, lists...)
 	f := func(referrer, class, source, term string) {
 		t.Helper()
 		o, _ := c.Classify(Visit{URL: "https://boutique.fr/", Referrer: referrer})
@@ -216,6 +220,24 @@ func FuzzClassify(f *testing.F) {
 					t.Errorf("%q %q: %q is not UTF-8", page, referrer, text)
 				}
 			}
+		}
+	})
+}
+
+func FuzzReadSites(f *testing.F) {
+	f.Add([]byte("1.cz:\n  -\n    urls:\n      - 1.cz\n    params:\n      - '/s\\/([^\\/]+)/'\n      - q\n"), "https://1.cz/s/pohovka/")
+	f.Add([]byte("Grok:\n  - grok.com\n  - x.com/i/grok\nMail: ['{}.mail.{}']"), "https://fr.mail.co.uk/")
+	f.Fuzz(func(t *testing.T, text []byte, referrer string) {
+		list, err := ReadSites(ClassSearch, text)
+		if err != nil {
+			return
+		}
+		c, err := New(Config{}, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, ok := c.Classify(Visit{Referrer: referrer}); ok && o.Group == "" {
+			t.Errorf("%s, %q: no group", text, referrer)
 		}
 	})
 }
