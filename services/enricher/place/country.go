@@ -75,6 +75,17 @@ func (x *Index) country(a Address) (code string, french bool) {
 	return code, code == france
 }
 
+// Overseas says whether a country code is that of a part of France.
+func Overseas(country string) bool { return overseas[country] != "" }
+
+// RegionOfCountry is the INSEE code of the region that a part of France overseas with a country code of its own is, for example 04 for RE.
+func (x *Index) RegionOfCountry(country string) string {
+	if d := x.departments[overseas[country]]; d != nil {
+		return d.RegionCode
+	}
+	return ""
+}
+
 // prefixed reads the country that is put in front of a postcode in Europe: B-1000, CH-1201, L-1234, D-10115.
 func prefixed(postcode string) string {
 	letters, _, found := strings.Cut(strings.TrimSpace(postcode), "-")

@@ -301,6 +301,12 @@ func (x *Index) nearest(t *typed, among []int32) (at int32, errors int, ok bool)
 	return at, best, at >= 0
 }
 
+// DepartmentOf is the department of a postcode as it was typed, by its first digits; empty when it is none. The few postcodes that cross a border are not seen.
+func DepartmentOf(typed string) string {
+	code, _ := postcode(typed)
+	return departmentOf(code)
+}
+
 // departmentOf is the department of a postcode by its first digits.
 func departmentOf(postcode string) string {
 	switch {

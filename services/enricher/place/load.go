@@ -44,16 +44,16 @@ func Dataset() reference.Dataset {
 
 // unit is a line of the files: a commune of today or of yesterday, an arrondissement, a department or a region.
 type unit struct {
-	Code         string   `json:"code"`
-	Name         string   `json:"nom"`
-	Type         string   `json:"type"`
-	Department   string   `json:"departement"`
-	Region       string   `json:"region"`
-	Postcodes    []string `json:"codesPostaux"`
-	Population   int      `json:"population"`
-	Chief        string   `json:"chefLieu"`
-	City         string   `json:"commune"`
-	FormerCodes  []string `json:"anciensCodes"`
+	Code        string   `json:"code"`
+	Name        string   `json:"nom"`
+	Type        string   `json:"type"`
+	Department  string   `json:"departement"`
+	Region      string   `json:"region"`
+	Postcodes   []string `json:"codesPostaux"`
+	Population  int      `json:"population"`
+	Chief       string   `json:"chefLieu"`
+	City        string   `json:"commune"`
+	FormerCodes []string `json:"anciensCodes"`
 }
 
 // Kinds of units in communes.json.
