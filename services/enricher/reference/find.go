@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +18,8 @@ type candidate struct {
 	File
 	size    int64
 	changed time.Time
+	// inode tells a file from one that was moved into its place.
+	inode uint64
 }
 
 // excluded tells whether the configuration leaves the data set out.
@@ -89,14 +92,18 @@ func stat(at string) (candidate, error) {
 	if !info.Mode().IsRegular() {
 		return candidate{}, fmt.Errorf("%s is no file", at)
 	}
-	return candidate{File: File{Name: filepath.Base(at), Path: at}, size: info.Size(), changed: info.ModTime()}, nil
+	c := candidate{File: File{Name: filepath.Base(at), Path: at}, size: info.Size(), changed: info.ModTime()}
+	if system, ok := info.Sys().(*syscall.Stat_t); ok {
+		c.inode = system.Ino
+	}
+	return c, nil
 }
 
 // print is what two looks at unchanged files have in common.
 func printOf(all []candidate) string {
 	var b strings.Builder
 	for _, c := range all {
-		fmt.Fprintf(&b, "%s %d %d\n", c.Path, c.size, c.changed.UnixNano())
+		fmt.Fprintf(&b, "%s %d %d %d\n", c.Path, c.size, c.changed.UnixNano(), c.inode)
 	}
 	return b.String()
 }
