@@ -1,7 +1,11 @@
 package enricher
 
 import (
+	"github.com/parcours-cdp/parcours/services/enricher/network"
+	"github.com/parcours-cdp/parcours/services/enricher/person"
+	"github.com/parcours-cdp/parcours/services/enricher/place"
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
+	"github.com/parcours-cdp/parcours/services/enricher/shop"
 	"github.com/parcours-cdp/parcours/services/enricher/traffic"
 	"github.com/parcours-cdp/parcours/services/enricher/useragent"
 )
@@ -11,5 +15,8 @@ func Datasets() []reference.Dataset {
 	var all []reference.Dataset
 	all = append(all, useragent.Datasets()...)
 	all = append(all, traffic.Datasets()...)
+	all = append(all, place.Datasets()...)
+	all = append(all, network.Dataset(), shop.Dataset())
+	all = append(all, person.Dataset())
 	return all
 }

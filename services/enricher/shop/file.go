@@ -239,8 +239,11 @@ func (e *entry) fillHours(s *Shop) error {
 				return fmt.Errorf("%w: %w", e.fault(name, "are no opening hours"), err)
 			}
 			hours.set(day, spans)
-			s.Hours = hours
+			if day < holidays {
+				s.Hours = hours
+			}
 		}
 	}
+	hours.close()
 	return nil
 }

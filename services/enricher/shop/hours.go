@@ -55,7 +55,15 @@ func ParseHours(text string) (*Hours, error) {
 	if empty {
 		return nil, errors.New("it is empty")
 	}
+	h.close()
 	return h, nil
+}
+
+// close makes the days that no rule names known as closed. What bank holidays are like stays open.
+func (h *Hours) close() {
+	for day := range holidays {
+		h.known[day] = true
+	}
 }
 
 func (h *Hours) add(rule string) error {
