@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/parcours-cdp/parcours/services/enricher/calendar"
+	"github.com/parcours-cdp/parcours/services/enricher/person"
+	"github.com/parcours-cdp/parcours/services/enricher/provider"
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
 	"github.com/parcours-cdp/parcours/services/enricher/traffic"
 	"github.com/parcours-cdp/parcours/services/enricher/useragent"
@@ -29,6 +31,10 @@ type Config struct {
 	UserAgent useragent.Config `koanf:"user_agent"`
 	Traffic   traffic.Config   `koanf:"traffic"`
 	Calendar  calendar.Config  `koanf:"calendar"`
+	// Person configures the enrichment of this name.
+	Person person.Config `koanf:"person"`
+	// Providers of bought data are asked over HTTP, each by a link provider.NAME, which runs last unless enrichments lists it.
+	Providers []provider.Config `koanf:"providers"`
 	// BatchRecords is how many touchpoints are taken at once at most.
 	BatchRecords int `koanf:"batch_records"`
 	// BatchBytes is how many bytes of touchpoints are taken at once, about.
@@ -54,6 +60,7 @@ func DefaultConfig() Config {
 		Purposes:     DefaultPurposes(),
 		Reference:    reference.DefaultConfig(),
 		UserAgent:    useragent.DefaultConfig(),
+		Person:       person.DefaultConfig(),
 		BatchRecords: 5_000,
 		BatchBytes:   16 << 20,
 		BatchWait:    10 * time.Millisecond,
@@ -120,5 +127,6 @@ func (c Config) sections() []section {
 		{UserAgent, c.UserAgent.Validate},
 		{Traffic, c.Traffic.Validate},
 		{Calendar, c.Calendar.Validate},
+		{Person, c.Person.Validate},
 	}
 }

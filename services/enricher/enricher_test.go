@@ -38,8 +38,10 @@ type house struct {
 
 func newHouse(t *testing.T, reg *registry.Registry) *house {
 	t.Helper()
+	ws := workspace.DefaultConfig()
+	ws.HashKey = strings.Repeat("5a", 32)
 	h := &house{metrics: prometheus.NewRegistry(), Platform: service.Platform{
-		Workspace: workspace.DefaultConfig(), Kafka: streamtest.Client(t, streamtest.Broker(t)), Registry: reg,
+		Workspace: ws, Kafka: streamtest.Client(t, streamtest.Broker(t)), Registry: reg,
 		Log: zaptest.NewLogger(t), Ready: service.NewReadiness(),
 	}}
 	h.Metrics = h.metrics
@@ -276,7 +278,7 @@ parcours_enricher_user_agent_cache_lookups{result="miss"} 1
 func TestARequiredEnrichmentThatFailsQuarantinesTheEvent(t *testing.T) {
 	h := newHouse(t, registrytest.Client(t))
 	cfg := DefaultConfig()
-	cfg.Enrichments[2].Required = true
+	cfg.Enrichments[slices.IndexFunc(cfg.Enrichments, func(e Entry) bool { return e.Name == Calendar })].Required = true
 	var timeless schemas.IdentifiedTouchpoint
 	timeless.MessageID, timeless.Channel = "timeless", "web"
 	bad := &stream.Record{Topic: stream.Identified, Key: []byte("visitor-1"), Value: timeless.AppendAvro(schemas.AppendHeader(nil, h.schema))}

@@ -30,7 +30,11 @@ var order = []string{Customer, UserAgent, Traffic, Network, Place, Shop, Calenda
 var makers = map[string]func(parts) (Enrichment, error){
 	UserAgent: newUserAgent,
 	Traffic:   newTraffic,
+	Network:   newNetwork,
+	Place:     newPlace,
+	Shop:      newShop,
 	Calendar:  newCalendar,
+	Person:    newPerson,
 }
 
 // Purposes of the enrichments.

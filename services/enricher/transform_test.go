@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,8 +27,10 @@ func defaultLinks(t testing.TB) []Link {
 
 func linksOf(t testing.TB, cfg Config, data *reference.Snapshot) []Link {
 	t.Helper()
+	ws := workspace.DefaultConfig()
+	ws.HashKey = strings.Repeat("5a", 32)
 	links, err := build(parts{
-		cfg: cfg, workspace: workspace.DefaultConfig(), identifiers: identifier.DefaultConfig(), data: data, lasting: &lasting{}, log: zap.NewNop(),
+		cfg: cfg, workspace: ws, identifiers: identifier.DefaultConfig(), data: data, lasting: &lasting{}, log: zap.NewNop(),
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
