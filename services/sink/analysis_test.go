@@ -20,6 +20,7 @@ import (
 type shoppers struct {
 	t      *testing.T
 	random *rand.Rand
+	whims  *rand.Rand // what is known of people, so that their steps stay the same
 	events []*schemas.EnrichedTouchpoint
 	orders []*schemas.EnrichedTouchpoint // that placed one, to be confirmed again, refunded, cancelled
 	moves  map[uuid.UUID]uuid.UUID       // node to customer, where it is not its own
@@ -40,7 +41,7 @@ var steps = []int64{
 func pick[T any](s *shoppers, from []T) T { return from[s.random.IntN(len(from))] }
 
 func newShoppers(t *testing.T, seed uint64) *shoppers {
-	s := &shoppers{t: t, random: rand.New(rand.NewPCG(seed, 4)), moves: make(map[uuid.UUID]uuid.UUID), hub: node(99)}
+	s := &shoppers{t: t, random: rand.New(rand.NewPCG(seed, 4)), whims: rand.New(rand.NewPCG(seed, 5)), moves: make(map[uuid.UUID]uuid.UUID), hub: node(99)}
 	for n := byte(1); n <= 24; n++ {
 		s.live(n)
 	}
@@ -101,6 +102,7 @@ func (s *shoppers) act(n byte, at int64) {
 		e.Device = schemas.Some(schemas.Device{Class: pick(s, []string{"mobile", "desktop", ""}), IsBot: s.random.IntN(15) == 0})
 	}
 	s.kind(e)
+	s.know(e)
 	s.events = append(s.events, e)
 }
 
@@ -220,8 +222,11 @@ var analysed = map[string]string{
 	"channel_mix":       "SELECT customer_id, mix, orders, web_orders, app_orders, store_orders, other_orders, web_share, store_share, revenue, web_revenue, store_revenue, other_revenue, currency, stores FROM channel_mix WHERE workspace = %s ORDER BY customer_id",
 	"abandoned_carts":   "SELECT cart_key, customer_id, cart_id, channel, started_at, last_activity_at, stage, events, items, quantity, value, currency, products, recovered, recovered_order_key, recovered_at, recovered_channel FROM abandoned_carts WHERE workspace = %s ORDER BY cart_key",
 	"retention_cohorts": "SELECT cohort_month, months_since, customers, retained, retention, orders, revenue, complete FROM retention_cohorts WHERE workspace = %s ORDER BY cohort_month, months_since",
-	"orders":            "SELECT order_key, customer_id, shared, status, channel, store_id, occurred_at, local_date, currency, net_revenue FROM orders WHERE workspace = %s ORDER BY order_key",
-	"customers":         "SELECT customer_id, shared, events, has_email, has_phone, has_name, has_address, has_birth_date, completeness, contact_refused, contactable_by, traits['tier'] FROM customers WHERE workspace = %s ORDER BY customer_id",
+	"customer_profiles": "SELECT " + profileColumns + " FROM customer_profiles WHERE workspace = %s ORDER BY customer_id",
+	"profile_channel_mix": "SELECT dimension, value, customers, web_only, store_only, multichannel, other_only, web_only_share, store_only_share, multichannel_share, orders, average_basket, currency, small " +
+		"FROM profile_channel_mix WHERE workspace = %s ORDER BY dimension, value",
+	"orders":    "SELECT order_key, customer_id, shared, status, channel, store_id, occurred_at, local_date, currency, net_revenue FROM orders WHERE workspace = %s ORDER BY order_key",
+	"customers": "SELECT customer_id, shared, events, has_email, has_phone, has_name, has_address, has_birth_date, completeness, contact_refused, contactable_by, traits['tier'] FROM customers WHERE workspace = %s ORDER BY customer_id",
 }
 
 // Every view of the analysts' layer equals a recount in plain loops, whatever the order in which things were stored, and says the same after merges.
@@ -229,7 +234,7 @@ func TestAnalystsViewsEqualARecount(t *testing.T) {
 	for _, seed := range []uint64{1, 3} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := newRig(t)
-			r.cfg.SourcePriorities = []sink.SourcePriority{
+			r.priorities = []workspace.SourcePriority{
 				{Source: "crm", Field: "*", Priority: 5, FreshDays: 60}, {Source: "old", Field: "email", Priority: -1}, {Source: "old", Field: "tier", Priority: 9},
 			}
 			r.run()
@@ -239,7 +244,7 @@ func TestAnalystsViewsEqualARecount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, view := range []string{"sessions", "customer_rfm", "channel_mix", "abandoned_carts", "retention_cohorts"} {
+			for _, view := range []string{"sessions", "customer_rfm", "channel_mix", "abandoned_carts", "retention_cohorts", "customer_profiles"} {
 				if !slices.Contains(refreshed, view) {
 					t.Errorf("%s was not refreshed: %v", view, refreshed)
 				}
@@ -253,7 +258,7 @@ func TestAnalystsViewsEqualARecount(t *testing.T) {
 				}
 			}
 			for view, want := range map[string][][]string{
-				"sessions": recount.sessions(), "customer_rfm": recount.rfm(), "channel_mix": recount.mix(),
+				"sessions": recount.sessions(), "customer_rfm": recount.rfm(), "channel_mix": recount.mix(), "customer_profiles": recount.profiles(), "profile_channel_mix": recount.profileMix(),
 				"abandoned_carts": recount.carts(), "retention_cohorts": recount.cohorts(), "customers": recount.customers(), "orders": recount.orders(),
 			} {
 				compare(t, view, want, answers[view])

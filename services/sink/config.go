@@ -27,8 +27,6 @@ type Config struct {
 	Inserts int `koanf:"inserts"`
 	// RetryWait is the longest pause of a partition between two attempts while ClickHouse refuses or does not answer.
 	RetryWait time.Duration `koanf:"retry_wait"`
-	// SourcePriorities say which source is believed for which field of a customer; without any, the newest value of a field holds.
-	SourcePriorities []SourcePriority `koanf:"source_priorities"`
 	// EventMonths, RejectedMonths and AuditMonths are how long events, rejected events and the audit of identities are kept.
 	EventMonths    int `koanf:"event_months"`
 	RejectedMonths int `koanf:"rejected_months"`
@@ -99,9 +97,6 @@ func (c Config) Validate() error {
 	}
 	if c.RetryWait < firstRetry || c.RetryWait > 5*time.Minute {
 		return fmt.Errorf("sink.retry_wait is %s: give %s to 5m", c.RetryWait, firstRetry)
-	}
-	if err := validatePriorities(c.SourcePriorities); err != nil {
-		return err
 	}
 	return nil
 }

@@ -193,7 +193,7 @@ func (s *sink) prepare(ctx context.Context, p service.Platform) error {
 	if err := s.ownDictionary(ctx); err != nil {
 		return err
 	}
-	if err := applyPriorities(ctx, s.warehouse, p.Workspace.Name, s.cfg.SourcePriorities); err != nil {
+	if err := applyPriorities(ctx, s.warehouse, p.Workspace.Name, p.Workspace.SourcePriorities); err != nil {
 		return err
 	}
 	if err := s.warehouse.Retain(ctx, s.cfg.retentions()...); err != nil {

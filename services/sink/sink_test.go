@@ -38,6 +38,8 @@ const patience = 30 * time.Second
 type rig struct {
 	t         *testing.T
 	workspace string
+	// priorities of sources, as configured.
+	priorities []workspace.SourcePriority
 	brokers   []string
 	kafka     *stream.Client
 	registry  *registry.Registry
@@ -112,7 +114,7 @@ func (r *rig) platform() service.Platform {
 	host := service.NewHost(log)
 	r.metrics, r.ready = prometheus.NewRegistry(), host.Ready
 	return service.Platform{
-		Workspace: workspace.Config{Name: r.workspace, Currency: "EUR"},
+		Workspace: workspace.Config{Name: r.workspace, Currency: "EUR", SourcePriorities: r.priorities},
 		Kafka:     r.kafka, Registry: r.registry, Log: log.Named("sink"), Metrics: r.metrics, Ready: host.Ready,
 	}
 }

@@ -14,4 +14,4 @@ CREATE TABLE IF NOT EXISTS parcours.source_priorities
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (workspace, source, field)
-COMMENT 'Which source is believed for which field, as configured in sink.source_priorities; without rows the newest value of a field holds.';
+COMMENT 'Which source is believed for which field, as configured in workspace.source_priorities; without rows the newest value of a field holds.';
