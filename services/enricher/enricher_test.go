@@ -185,7 +185,9 @@ func TestTheStreamIsEnrichedAndPoisonIsKept(t *testing.T) {
 		"too long":       append(bytes.Clone(good.Value), 0, 0),
 		"empty":          nil,
 	}
-	stop := h.start(t, DefaultConfig())
+	cfg := DefaultConfig()
+	cfg.Enrichments = []Entry{{Name: UserAgent, Enabled: true}, {Name: Traffic, Enabled: true}, {Name: Calendar, Enabled: true}}
+	stop := h.start(t, cfg)
 	// Poison stands between the events of the same keys: it must not hold them up.
 	var records []*stream.Record
 	for i := range events {
