@@ -30,6 +30,7 @@ type Command struct {
 	Rate     float64       `help:"Events a second; 0 is as fast as the target answers." default:"0"`
 	Patience time.Duration `help:"How long a delivery is tried again while the target is overloaded or away." default:"2m"`
 	Truth    string        `help:"Write to FILE, as NDJSON, who is really who." placeholder:"FILE" type:"path"`
+	Shops    string        `help:"Write to FILE, as CSV, the shops, as the enricher reads them." placeholder:"FILE" type:"path"`
 	Ledger   string        `help:"Write to FILE, as NDJSON, the answer to each message id." placeholder:"FILE" type:"path"`
 
 	Workspace string `help:"Workspace of a Kafka target." default:"default"`
@@ -78,6 +79,9 @@ func (c *Command) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.writeShops(); err != nil {
+		return err
+	}
 	truth, err := create(c.Truth)
 	if err != nil {
 		return err
@@ -101,6 +105,14 @@ func (c *Command) Run(ctx context.Context) error {
 	}
 	_, printed := io.WriteString(os.Stdout, result.Summary(s.Config()))
 	return errors.Join(err, printed, result.Err())
+}
+
+func (c *Command) writeShops() error {
+	f, err := create(c.Shops)
+	if err != nil || f == nil {
+		return err
+	}
+	return errors.Join(WriteShops(f), f.Close())
 }
 
 func create(name string) (*os.File, error) {

@@ -127,7 +127,7 @@ func (c *scene) call() {
 // profile plays one line of the nightly export of the customer file.
 func (c *scene) profile() {
 	c.source = CRM
-	c.ctx = &Context{Library: "lucioles-crm", LibraryVersion: "11.2"}
+	c.ctx = &Context{Library: "lucioles-crm", LibraryVersion: "11.2", Consent: c.p.consent}
 	c.user = c.p.userID
 	c.emit("identify", "").Traits = c.fullTraits()
 }

@@ -100,6 +100,7 @@ const (
 	consentAnswered = 1 << iota
 	consentAnalytics
 	consentAdvertising
+	consentPersonalization
 )
 
 var households = [...][4]int{{1, 1, 1, 1}, {2, 2, 1, 1}, {1, 2, 2, 1}, {2, 2, 2, 2}, {3, 3, 3, 1}, {4, 4, 4, 4}}
@@ -284,6 +285,10 @@ func (s *Simulation) holdings(d *dice, p *person) {
 		}
 		if d.chance(.55) {
 			p.consent |= consentAdvertising
+		}
+		// A throw of its own: a new question must not change the answers to those after it.
+		if throw(s.cfg.Seed, forPerson, p.index, 1).chance(.85) {
+			p.consent |= consentPersonalization
 		}
 	}
 }

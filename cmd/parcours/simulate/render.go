@@ -236,6 +236,7 @@ func (w *writer) context(e *Event) {
 		w.raw(`"consent":{"categoryPreferences":{`)
 		w.flag("Analytics", c.Consent&consentAnalytics != 0)
 		w.flag("Advertising", c.Consent&consentAdvertising != 0)
+		w.flag("Personalization", c.Consent&consentPersonalization != 0)
 		w.trim()
 		w.raw(`}},`)
 	}

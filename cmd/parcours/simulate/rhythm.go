@@ -72,7 +72,7 @@ func (s *store) open(weekday, h int) bool {
 		if !s.sunday {
 			return false
 		}
-		closes = 13
+		closes = sundayCloses
 	}
 	return h >= s.opens && h < closes
 }

@@ -144,7 +144,7 @@ func consentOf(bits uint8) schemas.Consent {
 	for _, purpose := range []struct {
 		name string
 		bit  uint8
-	}{{"Analytics", consentAnalytics}, {"Advertising", consentAdvertising}} {
+	}{{"Analytics", consentAnalytics}, {"Advertising", consentAdvertising}, {"Personalization", consentPersonalization}} {
 		if bits&purpose.bit != 0 {
 			consent.Granted = append(consent.Granted, purpose.name)
 		} else {
