@@ -22,6 +22,9 @@ type Config struct {
 	// HashKey keys the hashes of identifiers: 64 or more hexadecimal digits. Losing or changing it gives every
 	// customer a new id.
 	HashKey string `koanf:"hash_key" secret:"true"`
+	// SourcePriorities say which source is believed for which field of a customer, in the warehouse and on the events; without any, the newest
+	// value of a field holds.
+	SourcePriorities []SourcePriority `koanf:"source_priorities"`
 }
 
 // DefaultConfig is a French retailer; the hash key has no default.
@@ -49,6 +52,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("workspace.region is %q: give an ISO 3166 code such as FR", c.Region)
 	}
 	if _, err := c.Location(); err != nil {
+		return err
+	}
+	if err := validatePriorities(c.SourcePriorities); err != nil {
 		return err
 	}
 	_, err := c.Key()

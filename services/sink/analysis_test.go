@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/parcours-cdp/parcours/internal/identitymap"
 	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/sink"
 )

@@ -7,6 +7,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/attributes"
 	"github.com/parcours-cdp/parcours/internal/identitymap"
 	"github.com/parcours-cdp/parcours/internal/stream"
+	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/sink"
 )
@@ -62,7 +63,7 @@ func (r *rig) settled() {
 // What holds now of a customer is seen once for each provider and name, whatever was said before, of which node, and in which order.
 func TestAttributesFollowTheirRecords(t *testing.T) {
 	r := newRig(t)
-	r.cfg.SourcePriorities = []sink.SourcePriority{{Source: "crm", Field: "tier", Priority: 5}}
+	r.priorities = []workspace.SourcePriority{{Source: "crm", Field: "tier", Priority: 5}}
 	r.run()
 	now := time.Now().UTC().Truncate(time.Second)
 	ago := func(days int) time.Time { return now.AddDate(0, 0, -days) }

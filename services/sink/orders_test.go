@@ -1,12 +1,11 @@
 package sink_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
-	"github.com/parcours-cdp/parcours/services/sink"
 )
 
 // A number is one order only where it was given: shops and website count for themselves, and tills from one every morning.

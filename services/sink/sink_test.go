@@ -40,16 +40,16 @@ type rig struct {
 	workspace string
 	// priorities of sources, as configured.
 	priorities []workspace.SourcePriority
-	brokers   []string
-	kafka     *stream.Client
-	registry  *registry.Registry
-	db        *warehouse.Warehouse
-	cfg       sink.Config
-	schemaID  int32
-	metrics   *prometheus.Registry
-	ready     *service.Readiness
-	stop      func() error
-	mayFail   bool // the sink is not expected to stop cleanly
+	brokers    []string
+	kafka      *stream.Client
+	registry   *registry.Registry
+	db         *warehouse.Warehouse
+	cfg        sink.Config
+	schemaID   int32
+	metrics    *prometheus.Registry
+	ready      *service.Readiness
+	stop       func() error
+	mayFail    bool // the sink is not expected to stop cleanly
 }
 
 // newRig prepares all but does not run the sink. Tests share one database, so each has a workspace of its own.
