@@ -61,6 +61,7 @@ type cli struct {
 	Enricher  enricherCommand  `cmd:"" help:"Run the enricher alone."`
 	Sink      sinkCommands     `cmd:"" help:"Run the sink alone, or compare Kafka with ClickHouse."`
 
+	Data     dataCommands     `cmd:"" help:"List, check and install the reference data of the enricher."`
 	Squash   squashCommand    `cmd:"" help:"Write the customers of now into closed months of ClickHouse, so that the identity map can forget."`
 	Simulate simulate.Command `cmd:"" help:"Send the events of a seeded population of shoppers."`
 	Events   struct {

@@ -95,8 +95,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// referenceDir is where the copies of the reference data are; empty for a temporary folder.
-func (c Config) referenceDir() string {
+// ReferenceDir is where the copies of the reference data are; empty for a temporary folder.
+func (c Config) ReferenceDir() string {
 	if c.DataDir == "" {
 		return ""
 	}

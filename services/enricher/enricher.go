@@ -35,7 +35,7 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	const part = "enrichments"
 	p.Ready.Set(part, false, "loading the reference data")
 	library, err := reference.Open(ctx, reference.Options{
-		Config: cfg.Reference, Dir: cfg.referenceDir(), Datasets: Datasets(), Log: p.Log, Metrics: p.Metrics,
+		Config: cfg.Reference, Dir: cfg.ReferenceDir(), Datasets: Datasets(), Log: p.Log, Metrics: p.Metrics,
 		Note: func(amiss string) { p.Ready.Set("reference data", true, amiss) },
 	})
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
+	"slices"
 
 	"github.com/parcours-cdp/parcours/internal/config"
 	"github.com/parcours-cdp/parcours/internal/service"
@@ -86,6 +88,21 @@ func Load(source config.Source) (Config, error) {
 	cfg := DefaultConfig()
 	err := config.Load(source, cfg.Sections()...)
 	return cfg, err
+}
+
+// Place gives the services that name no folder of their own one below embedded.data_dir, and has the enricher look for reference data there too.
+func (c *Config) Place() {
+	below := func(name string) string { return filepath.Join(c.Embedded.DataDir, name) }
+	for own, name := range map[*string]string{
+		&c.Identity.DataDir: "identity",
+		&c.Enricher.DataDir: "enricher",
+		&c.Sink.DataDir:     "sink",
+	} {
+		if *own == "" {
+			*own = below(name)
+		}
+	}
+	c.Enricher.Reference.Dirs = append(slices.Clone(c.Enricher.Reference.Dirs), below("reference"))
 }
 
 // Validate names the first field that is wrong, its value and what to do. An empty hash key is right here

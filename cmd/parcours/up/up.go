@@ -51,12 +51,7 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 			return err
 		}
 	}
-	if cfg.Identity.DataDir == "" {
-		cfg.Identity.DataDir = dir.sub("identity")
-	}
-	if cfg.Sink.DataDir == "" {
-		cfg.Sink.DataDir = dir.sub("sink")
-	}
+	cfg.Place()
 	if cfg.Admin.Token == "" {
 		if cfg.Admin.Token, err = dir.adminToken(); err != nil {
 			return err
