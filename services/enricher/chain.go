@@ -37,6 +37,9 @@ const (
 	StatusApplied = "applied"
 	StatusSkipped = "skipped"
 	StatusFailed  = "failed"
+
+	// statusAsked stands on no event: it goes through the chain again once the answer is there.
+	statusAsked = "asked"
 )
 
 // Reasons that the chain gives itself.
@@ -79,13 +82,15 @@ type Link struct {
 	data map[string]bool
 }
 
-// Chain is a list of enrichments in the order in which they run. It does not change.
+// Chain is a list of enrichments in the order in which they run. It belongs to one goroutine.
 type Chain struct {
 	links   []Link
 	steps   []step
 	reads   []string
 	policy  *policy
 	observe func(link int, outcome Outcome)
+	// asked are the links that the last event waits for. again is set before such an event comes again: only these have not been observed.
+	asked, again uint64
 }
 
 // step is what is needed of a link for each event.
@@ -97,6 +102,9 @@ type step struct {
 	purpose uint64
 }
 
+// mostLinks is how many fit into the bits of Chain.asked.
+const mostLinks = 64
+
 // NewChain checks that the links fit together: names and written fields are of one link each, but for attributes, which several fill in. Observe is called after each link; it may be nil.
 func NewChain(links []Link, purposes Purposes, observe func(link int, outcome Outcome)) (*Chain, error) {
 	if observe == nil {
@@ -104,6 +112,9 @@ func NewChain(links []Link, purposes Purposes, observe func(link int, outcome Ou
 	}
 	c := &Chain{links: links, policy: newPolicy(purposes), reads: []string{"consent"}, observe: observe}
 	owner := map[string]string{}
+	if len(links) > mostLinks {
+		return nil, fmt.Errorf("build the chain: it has %d enrichments, give %d at most", len(links), mostLinks)
+	}
 	for _, link := range links {
 		d := link.Describe()
 		if d.Name == "" || d.Version == "" || d.Purpose == "" {
@@ -157,12 +168,15 @@ func (e *RequiredError) Error() string {
 }
 
 // Run puts the event through the enrichments and fills in the fields of the suffix, with one entry for each enrichment. A *RequiredError says
-// that the event must not go on. Added is memory to work in.
+// that the event must not go on, errAsked that it has to come again. Added is memory to work in.
 func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
 	added.clear()
 	clearFields(event)
 	event.Enrichments = event.Enrichments[:0]
 	added.Permissions = c.policy.ask(&event.IdentifiedTouchpoint, nil)
+	var asked uint64
+	again := c.again
+	c.asked, c.again = 0, 0
 	for i := range c.links {
 		link, s := &c.links[i], &c.steps[i]
 		before := added.Attributes
@@ -177,7 +191,13 @@ func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
 			}
 			added.Attributes = before
 		}
-		c.observe(i, outcome)
+		if outcome.Status == statusAsked {
+			asked |= 1 << i
+			continue
+		}
+		if again == 0 || again&(1<<i) != 0 {
+			c.observe(i, outcome)
+		}
 		if outcome.Status == StatusFailed && link.Required {
 			return &RequiredError{Enrichment: s.name, Reason: outcome.Reason}
 		}
@@ -187,6 +207,9 @@ func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
 		event.Enrichments = append(event.Enrichments, schemas.Enrichment{
 			Name: s.name, Version: outcome.Version, Status: outcome.Status, Reason: outcome.Reason,
 		})
+	}
+	if c.asked = asked; asked != 0 {
+		return errAsked
 	}
 	return nil
 }
@@ -211,7 +234,7 @@ func apply(e Enrichment, event *schemas.IdentifiedTouchpoint, added *Suffix) (ou
 	}()
 	outcome = e.Apply(event, added)
 	switch outcome.Status {
-	case StatusApplied, StatusSkipped, StatusFailed:
+	case StatusApplied, StatusSkipped, StatusFailed, statusAsked:
 	default:
 		outcome = Failed(reasonNoOutcome)
 	}

@@ -79,6 +79,9 @@ func (c Config) Validate() error {
 		}
 		seen = append(seen, entry.Name)
 	}
+	if err := c.validateProviders(); err != nil {
+		return err
+	}
 	for _, section := range c.sections() {
 		if err := section.check(); err != nil {
 			return fmt.Errorf("enricher.%s: %w", section.name, err)

@@ -49,6 +49,9 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 		}
 	}()
 	made := parts{cfg: cfg, workspace: p.Workspace, identifiers: p.Identifiers, lasting: &lasting{}, log: p.Log}
+	if made.lasting.providers, err = openProviders(ctx, cfg, p.Workspace, p.Registry, providerOptions(p.Log, p.Metrics)); err != nil {
+		return err
+	}
 	g.assemble = func(data *reference.Snapshot, before *engine) ([]Link, error) {
 		made := made
 		made.data = data
@@ -57,19 +60,20 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	if _, err := g.ready(); err != nil {
 		return err
 	}
-	if err := p.Kafka.EnsureTopics(ctx, stream.Identified, stream.Enriched, stream.Rejected); err != nil {
+	if err := p.Kafka.EnsureTopics(ctx, stream.Identified, stream.Enriched, stream.Rejected, stream.Attributes); err != nil {
 		return err
 	}
 	kept, err := quarantine.New(ctx, p.Registry, "enricher")
 	if err != nil {
 		return err
 	}
-	s := &stage{kafka: p.Kafka, registry: p.Registry, quarantine: kept, garage: g, metrics: g.metrics, unusable: map[int32]error{}}
+	s := &stage{kafka: p.Kafka, registry: p.Registry, quarantine: kept, garage: g, providers: made.lasting.providers, metrics: g.metrics, unusable: map[int32]error{}}
 	p.Ready.Set(part, true, "")
 	defer p.Ready.Set(part, false, "stopped")
 	beside, stop := context.WithCancel(ctx)
 	group, beside := errgroup.WithContext(beside)
 	group.Go(func() error { return library.Run(beside) })
+	group.Go(func() error { return made.lasting.providers.run(beside) })
 	group.Go(func() error {
 		defer stop() // Nothing else has a use without the consumer.
 		return p.Kafka.Consume(beside, stream.Consumer{
@@ -87,8 +91,11 @@ type stage struct {
 	quarantine *quarantine.Quarantine
 	metrics    *metrics
 	garage     *garage
+	providers  *providers
 	// engine of the batch in hand.
 	engine *engine
+	// aside are the events of the batch in hand that wait for a provider.
+	aside []aside
 	// unusable are the schemas of the batch in hand that cannot be read, so that each is asked for once.
 	unusable map[int32]error
 	buffer   []byte
@@ -102,34 +109,43 @@ func (s *stage) handle(ctx context.Context, batch []stream.Range) error {
 	if s.engine, err = s.garage.ready(); err != nil {
 		return err
 	}
+	s.providers.begin()
+	s.aside = s.aside[:0]
 	count := 0
 	for _, part := range batch {
 		count += len(part.Records)
 	}
 	// 1. Enrich in memory: the outputs of one partition in the order of its inputs.
 	records := make([]stream.Record, count) // One allocation for the batch; Kafka's client owns them until it has answered.
-	outputs := make([]*stream.Record, 0, count)
+	outputs := make([]*stream.Record, count)
 	s.buffer = s.buffer[:0]
-	enriched := 0
+	enriched, place := 0, 0
 	for _, part := range batch {
 		for _, record := range part.Records {
-			from := len(s.buffer)
-			reason, err := s.enrich(ctx, record)
+			done, err := s.put(ctx, record, &records[place], &outputs[place])
 			switch {
-			case err == nil:
-				out := &records[len(outputs)]
-				out.Topic, out.Key, out.Headers = stream.Enriched, record.Key, record.Headers
-				out.Value = s.buffer[from:len(s.buffer):len(s.buffer)]
-				outputs = append(outputs, out)
-				enriched++
-			case reason == "":
+			case errors.Is(err, errAsked):
+				s.aside = append(s.aside, aside{record: record, place: place, asked: s.engine.worker.chain.asked})
+			case err != nil:
 				return err
-			default:
-				s.metrics.rejected.WithLabelValues(reason).Inc()
-				outputs = append(outputs, s.reject(record, reason, err))
 			}
+			enriched += done
+			place++
 		}
 	}
+	// Events that wait for a provider go through again once it answered, or will not.
+	if len(s.aside) > 0 {
+		s.providers.wait(ctx)
+	}
+	for _, a := range s.aside {
+		s.engine.worker.chain.again = a.asked
+		done, err := s.put(ctx, a.record, &records[a.place], &outputs[a.place])
+		if err != nil {
+			return err
+		}
+		enriched += done
+	}
+	outputs = append(outputs, s.providers.records()...)
 	// 2. Write, and wait for all the acknowledgements. A crash here leaves some of them written: the batch is repeated.
 	if err := s.kafka.Produce(ctx, outputs...); err != nil {
 		s.buffer = nil // Kafka's client may still hold it.
@@ -139,6 +155,31 @@ func (s *stage) handle(ctx context.Context, batch []stream.Range) error {
 	s.metrics.events.WithLabelValues("quarantined").Add(float64(count - enriched))
 	s.metrics.cache(s.engine.links)
 	return nil
+}
+
+// aside is an event that waits for a provider: its record, its place among the outputs, and the links that asked.
+type aside struct {
+	record *stream.Record
+	place  int
+	asked  uint64
+}
+
+// put enriches a record into the memory at hand, or rejects it. An error is not the record's fault, or errAsked. Done is 1 for an enriched one.
+func (s *stage) put(ctx context.Context, record, into *stream.Record, output **stream.Record) (done int, err error) {
+	from := len(s.buffer)
+	reason, err := s.enrich(ctx, record)
+	switch {
+	case err == nil:
+		into.Topic, into.Key, into.Headers = stream.Enriched, record.Key, record.Headers
+		into.Value = s.buffer[from:len(s.buffer):len(s.buffer)]
+		*output = into
+		return 1, nil
+	case reason == "":
+		return 0, err
+	}
+	s.metrics.rejected.WithLabelValues(reason).Inc()
+	*output = s.reject(record, reason, err)
+	return 0, nil
 }
 
 // enrich appends the enriched message to the buffer. An error with a reason is the record's fault; one without is not, and the batch has to be
@@ -161,6 +202,8 @@ func (s *stage) enrich(ctx context.Context, record *stream.Record) (reason strin
 	switch {
 	case err == nil:
 		return "", nil
+	case errors.Is(err, errAsked):
+		return "", err
 	case errors.As(err, &required):
 		return reasonRequired, err
 	}

@@ -34,6 +34,7 @@ var makers = map[string]func(parts) (Enrichment, error){
 	Place:     newPlace,
 	Shop:      newShop,
 	Calendar:  newCalendar,
+	Provider:  newBought,
 	Person:    newPerson,
 }
 
@@ -59,7 +60,7 @@ const (
 // over, with what they remember.
 func build(p parts, before *engine) ([]Link, error) {
 	var links []Link
-	for _, entry := range p.cfg.Enrichments {
+	for _, entry := range p.cfg.chainEntries() {
 		if !entry.Enabled {
 			continue
 		}

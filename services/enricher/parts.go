@@ -22,4 +22,7 @@ type parts struct {
 }
 
 // lasting is what outlives a chain: stores, clients, caches and their metrics. Run makes it once. In a test it may be empty.
-type lasting struct{}
+type lasting struct {
+	// providers are asked over HTTP; nil when there are none.
+	providers *providers
+}
