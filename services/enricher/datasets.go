@@ -1,6 +1,7 @@
 package enricher
 
 import (
+	"github.com/parcours-cdp/parcours/services/enricher/calendar"
 	"github.com/parcours-cdp/parcours/services/enricher/network"
 	"github.com/parcours-cdp/parcours/services/enricher/person"
 	"github.com/parcours-cdp/parcours/services/enricher/place"
@@ -15,6 +16,7 @@ func Datasets() []reference.Dataset {
 	var all []reference.Dataset
 	all = append(all, useragent.Datasets()...)
 	all = append(all, traffic.Datasets()...)
+	all = append(all, calendar.Datasets()...)
 	all = append(all, place.Datasets()...)
 	all = append(all, network.Dataset(), shop.Dataset())
 	all = append(all, person.Dataset())

@@ -3,10 +3,15 @@ package enricher
 import (
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/enricher/calendar"
+	"github.com/parcours-cdp/parcours/services/enricher/reference"
+	"github.com/parcours-cdp/parcours/services/enricher/shop"
 )
 
 // Reasons of calendar.
 const reasonNoTime = "no_time"
+
+// franceCode is the country of addresses in France, overseas departments included.
+const franceCode = "FR"
 
 // moment fills in the calendar.
 type moment struct {
@@ -15,12 +20,17 @@ type moment struct {
 }
 
 func newCalendar(p parts) (Enrichment, error) {
-	c, err := calendar.New(p.cfg.Calendar, p.workspace.Timezone, p.workspace.Region)
+	var tables calendar.Tables
+	tables.School, _ = reference.Table[*calendar.School](p.data, calendar.SchoolDataset)
+	if shops, ok := reference.Table[*shop.Directory](p.data, shop.Data); ok {
+		tables.Shops = shops
+	}
+	c, err := calendar.New(p.cfg.Calendar, p.workspace.Timezone, p.workspace.Region, tables)
 	if err != nil {
 		return nil, err
 	}
 	return &moment{calendar: c, description: Description{
-		Name: Calendar, Version: calendar.Version, Purpose: purposeAnalytics,
+		Name: Calendar, Version: calendar.Version + p.data.Suffix(calendar.SchoolDataset, shop.Data), Purpose: purposeAnalytics,
 		Reads:  []string{"occurred_at", "context.timezone", "context.store.store_id"},
 		Writes: []string{"calendar"},
 	}}, nil
@@ -32,10 +42,15 @@ func (m *moment) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Outco
 	if event.OccurredAt == 0 {
 		return Failed(reasonNoTime)
 	}
-	at := m.calendar.At(event.OccurredAt.Time(), event.Context.Store.StoreID, event.Context.Timezone)
+	seen := calendar.Seen{StoreID: event.Context.Store.StoreID, Timezone: event.Context.Timezone}
+	if home := &added.Home; home.Valid {
+		seen.Department = home.Value.DepartmentCode
+		seen.Abroad = seen.Department == "" && home.Value.Country != "" && home.Value.Country != franceCode
+	}
+	at := m.calendar.At(event.OccurredAt.Time(), seen)
 	added.Calendar = schemas.Some(schemas.Calendar{
 		Timezone: at.Timezone, LocalDate: schemas.DateOf(at.Year, at.Month, at.Day), Hour: int32(at.Hour), Weekday: int32(at.Weekday),
-		IsWeekend: at.Weekend, Holiday: at.Holiday,
+		IsWeekend: at.Weekend, Holiday: at.Holiday, SchoolHoliday: at.SchoolHoliday, SchoolZone: at.SchoolZone, SalesPeriod: at.SalesPeriod,
 	})
 	return Applied()
 }

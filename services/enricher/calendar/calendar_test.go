@@ -84,7 +84,7 @@ func TestPlaceOfAMoment(t *testing.T) {
 		"reunion":    {Department: "974"},
 		"geneve":     {Timezone: "Europe/Zurich"},
 		"papeete":    {Department: "987"},
-	}}, "Europe/Paris", "FR")
+	}}, "Europe/Paris", "FR", Tables{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestPlaceOfAMoment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := c.At(moment, store, zone)
+		m := c.At(moment, Seen{StoreID: store, Timezone: zone})
 		got := fmt.Sprintf("%s %04d-%02d-%02d %dh day %d weekend=%v %s", m.Timezone, m.Year, m.Month, m.Day, m.Hour, m.Weekday, m.Weekend, m.Holiday)
 		if strings.TrimSpace(got) != want {
 			t.Errorf("At(%s, %q, %q)\n got %s\nwant %s", utc, store, zone, got, want)
@@ -134,25 +134,25 @@ func TestPlaceOfAMoment(t *testing.T) {
 }
 
 func TestOtherCountriesHaveNoFrenchHolidays(t *testing.T) {
-	c, err := New(Config{Stores: map[string]Store{"lille": {Department: "59"}}}, "Europe/Brussels", "BE")
+	c, err := New(Config{Stores: map[string]Store{"lille": {Department: "59"}}}, "Europe/Brussels", "BE", Tables{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	bastille := time.Date(2026, 7, 14, 10, 0, 0, 0, time.UTC)
-	if got := c.At(bastille, "", "").Holiday; got != "" {
+	if got := c.At(bastille, Seen{}).Holiday; got != "" {
 		t.Errorf("14 July in Belgium: %q, want none", got)
 	}
-	if got := c.At(bastille, "lille", "").Holiday; got != BastilleDay {
+	if got := c.At(bastille, Seen{StoreID: "lille"}).Holiday; got != BastilleDay {
 		t.Errorf("14 July in the shop in Lille: %q, want %q", got, BastilleDay)
 	}
 }
 
 func TestDepartmentWithoutShop(t *testing.T) {
-	c, err := New(Config{Department: "68"}, "Europe/Paris", "FR")
+	c, err := New(Config{Department: "68"}, "Europe/Paris", "FR", Tables{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.At(time.Date(2026, 4, 3, 8, 0, 0, 0, time.UTC), "", "").Holiday; got != GoodFriday {
+	if got := c.At(time.Date(2026, 4, 3, 8, 0, 0, 0, time.UTC), Seen{}).Holiday; got != GoodFriday {
 		t.Errorf("Good Friday in Colmar: %q", got)
 	}
 }
@@ -173,7 +173,7 @@ func TestConfigurationFaultsNameTheStore(t *testing.T) {
 	if err := (Config{Stores: map[string]Store{"1": {Department: "2A"}, "2": {}}}).Validate(); err != nil {
 		t.Errorf("right stores: %v", err)
 	}
-	if _, err := New(Config{}, "Europe/Pari", "FR"); err == nil {
+	if _, err := New(Config{}, "Europe/Pari", "FR", Tables{}); err == nil {
 		t.Error("a wrong zone of the workspace went through")
 	}
 	if err := (Config{Department: "999"}).Validate(); err == nil {
@@ -182,12 +182,12 @@ func TestConfigurationFaultsNameTheStore(t *testing.T) {
 }
 
 func TestTimeZonesOfClientsAreBounded(t *testing.T) {
-	c, err := New(Config{}, "Europe/Paris", "FR")
+	c, err := New(Config{}, "Europe/Paris", "FR", Tables{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 * zones {
-		c.At(time.Unix(0, 0), "", fmt.Sprintf("Zone/N%d", i))
+		c.At(time.Unix(0, 0), Seen{Timezone: fmt.Sprintf("Zone/N%d", i)})
 	}
 	c.zones.CleanUp()
 	if size := c.zones.EstimatedSize(); size > zones {
@@ -196,14 +196,14 @@ func TestTimeZonesOfClientsAreBounded(t *testing.T) {
 }
 
 func FuzzAt(f *testing.F) {
-	c, err := New(Config{}, "Europe/Paris", "FR")
+	c, err := New(Config{}, "Europe/Paris", "FR", Tables{})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(int64(1780000000000), "Europe/Paris")
 	f.Add(int64(-62135596800000), "../../etc/passwd")
 	f.Fuzz(func(t *testing.T, millis int64, zone string) {
-		m := c.At(time.UnixMilli(millis), "", zone)
+		m := c.At(time.UnixMilli(millis), Seen{Timezone: zone})
 		if m.Hour < 0 || m.Hour > 23 || m.Weekday < 1 || m.Weekday > 7 || m.Timezone == "" || m.Weekend != (m.Weekday > 5) {
 			t.Errorf("At(%d, %q) = %+v", millis, zone, m)
 		}
