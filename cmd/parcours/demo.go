@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,12 +23,13 @@ import (
 )
 
 type demoCommand struct {
-	Customers int    `help:"People in the simulation." default:"2000"`
-	Days      int    `help:"Simulated days." default:"7"`
-	Seed      uint64 `help:"Seed of the simulation." default:"1"`
-	DataDir   string `help:"Keep topics and tables in this folder instead of a temporary one." placeholder:"DIR" type:"path"`
-	Stay      bool   `help:"Stay up after the tables, for questions of your own."`
-	SQL       bool   `name:"sql" help:"Print the SQL of each table."`
+	Customers int      `help:"People in the simulation." default:"2000"`
+	Days      int      `help:"Simulated days." default:"7"`
+	Seed      uint64   `help:"Seed of the simulation." default:"1"`
+	Reference []string `help:"Folder of reference data, such as INSEE's files; may be repeated." placeholder:"DIR" type:"path" sep:"none"`
+	DataDir   string   `help:"Keep topics and tables in this folder instead of a temporary one." placeholder:"DIR" type:"path"`
+	Stay      bool     `help:"Stay up after the tables, for questions of your own."`
+	SQL       bool     `name:"sql" help:"Print the SQL of each table."`
 }
 
 func (c demoCommand) Run(ctx context.Context, g globals, std streams) (err error) {
@@ -46,6 +48,9 @@ func (c demoCommand) Run(ctx context.Context, g globals, std streams) (err error
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		cfg.Embedded.DataDir = dir
+	}
+	if err := c.know(&cfg); err != nil {
+		return err
 	}
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -73,6 +78,26 @@ func (c demoCommand) Run(ctx context.Context, g globals, std streams) (err error
 		ended <- nil
 		return err
 	}
+}
+
+// know gives the enricher the shops of the simulation and the folders of reference data, and has it describe people by the statistics of
+// where they live. A retailer has to decide that; these people are made up, and still only those are described who allowed it.
+func (c demoCommand) know(cfg *up.Config) error {
+	shops := filepath.Join(cfg.Embedded.DataDir, "reference", "shops.csv")
+	if err := os.MkdirAll(filepath.Dir(shops), 0o750); err != nil {
+		return fmt.Errorf("make a folder for the shops of the demo: %w", err)
+	}
+	file, err := os.Create(shops)
+	if err != nil {
+		return fmt.Errorf("write the shops of the demo: %w", err)
+	}
+	if err := errors.Join(simulate.WriteShops(file), file.Close()); err != nil {
+		return err
+	}
+	cfg.Enricher.Reference.Dirs = append(slices.Clone(cfg.Enricher.Reference.Dirs), c.Reference...)
+	cfg.Enricher.Purposes.Profiling.Enabled = true
+	cfg.Enricher.Purposes.Profiling.Consent = []string{"personalization"}
+	return nil
 }
 
 // demoWorkers is how many requests are under way at once: each waits for Kafka, and shoppers do not wait in line.

@@ -60,7 +60,7 @@ func Report(ctx context.Context, db Database, run Run, out io.Writer, opts Optio
 	r := reporter{db: db}
 	for _, ask := range []func(context.Context) error{
 		func(ctx context.Context) error { return r.pipeline(ctx, run) },
-		r.channelMix, r.segments, r.bestCustomers, r.journey, r.topProducts, r.campaigns, r.research, r.rejected,
+		r.channelMix, r.profiles, r.segments, r.bestCustomers, r.journey, r.topProducts, r.campaigns, r.research, r.rejected,
 		func(ctx context.Context) error { return r.identity(ctx, run.Truth) },
 	} {
 		if err := ask(ctx); err != nil {
@@ -184,6 +184,45 @@ func (r *reporter) channelMix(ctx context.Context) error {
 		},
 	})
 	return err
+}
+
+// dimensions are what the buyers are divided by, in the words of the reader.
+var dimensions = map[string]string{"age_band": "age", "income_decile": "income decile of the commune", "region": "region"}
+
+// profiles says who buys where. Income is that of the area and needs files that their publisher gives away and nobody may ship.
+func (r *reporter) profiles(ctx context.Context) error {
+	s, err := r.table(ctx, &section{
+		Name: "profiles", Title: "Who they are, and where they buy",
+		Says: "Buyers by age, by the income of where they live (statistics of the area, not of the person) and by region. Whoever did not allow it is unknown.",
+		columns: []column{
+			{"", text},
+			{"", text},
+			{"customers", count},
+			{"web, app only", percent},
+			{"store only", percent},
+			{"both", percent},
+			{"orders", count},
+			{"average order €", money},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	seen, incomes := "", false
+	for _, row := range s.Rows {
+		incomes = incomes || row[0] == "income_decile" && row[1] != "unknown"
+		if row[0] == seen {
+			row[0] = ""
+			continue
+		}
+		seen = row[0]
+		row[0] = dimensions[seen]
+	}
+	s.after = append(s.after, "A number that stands for fewer than five customers is hidden, and so is one that would give it away.")
+	if !incomes {
+		s.after = append(s.after, "No incomes are known: `parcours data list` says where their publisher has them; name the folder with --reference.")
+	}
+	return nil
 }
 
 func (r *reporter) segments(ctx context.Context) error {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +23,9 @@ func TestMain(m *testing.M) { enginetest.Main(m) }
 
 const patience = 90 * time.Second
 
+// Reference data: what make installs, and the publishers' own files beside the project.
+var installed, published = filepath.Join("..", "..", "..", ".cache", "reference"), filepath.Join("..", "..", "..", "..", "shared", "data")
+
 // pipeline runs everything on the tests' engine and returns where it is.
 func pipeline(t *testing.T) (up.Addresses, *warehouse.Warehouse) {
 	t.Helper()
@@ -29,6 +34,9 @@ func pipeline(t *testing.T) (up.Addresses, *warehouse.Warehouse) {
 	cfg.AutoPorts()
 	cfg.Embedded.DataDir, cfg.Embedded.Sync, cfg.Embedded.ClickHouse = t.TempDir(), false, false
 	cfg.Sink.ClickHouse.Addresses = []string{engine}
+	cfg.Enricher.Reference.Dirs = []string{installed, published}
+	// Everybody is described, so that what is missing is missing in the data.
+	cfg.Enricher.Purposes.Profiling.Enabled, cfg.Enricher.Purposes.Profiling.Consent = true, nil
 	db, err := warehouse.Open(cfg.Sink.ClickHouse)
 	if err != nil {
 		t.Fatal(err)
@@ -167,6 +175,8 @@ func TestReportOfARealRun(t *testing.T) {
 		t.Errorf("%d orders in the channel mix, %d were completed", orders, want)
 	}
 
+	described(t, db)
+
 	var printed bytes.Buffer
 	if err := Report(t.Context(), db, run(), &printed, Options{SQL: true}); err != nil {
 		t.Fatal(err)
@@ -187,6 +197,28 @@ func TestReportOfARealRun(t *testing.T) {
 	}
 	if strings.Contains(printed.String(), "SELECT") || strings.Contains(printed.String(), "\x1b") {
 		t.Error("the report shows SQL or colours nobody asked for")
+	}
+}
+
+// described wants the income and the region of nearly all customers whose postcode is known.
+func described(t *testing.T, db *warehouse.Warehouse) {
+	t.Helper()
+	for _, file := range []string{filepath.Join(installed, "communes.json"), filepath.Join(published, "filosofi-2021-communes.csv")} {
+		if _, err := os.Stat(file); err != nil {
+			t.Logf("what is known of places is not looked at: %v", err)
+			return
+		}
+	}
+	answer, err := db.Query(t.Context(), `SELECT count(), countIf(p.area_median_income IS NOT NULL AND p.area_income_quintile IS NOT NULL), countIf(p.home_region != '')
+		FROM parcours.golden_contacts AS g LEFT JOIN parcours.customer_profiles AS p ON p.workspace = g.workspace AND p.customer_id = g.customer_id
+		WHERE g.postal_code != ''`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	customers, incomes, regions := number(answer.Rows[0][0]), number(answer.Rows[0][1]), number(answer.Rows[0][2])
+	t.Logf("of %d customers with a postcode, %d have median income and quintile, %d a region", customers, incomes, regions)
+	if customers == 0 || float64(incomes) < .97*float64(customers) || float64(regions) < .97*float64(customers) {
+		t.Errorf("of %d customers with a postcode, %d have median income and quintile, %d a region; 97 %% are wanted", customers, incomes, regions)
 	}
 }
 
