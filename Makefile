@@ -31,19 +31,25 @@ go:
 	@command -v go >/dev/null || { echo "Go is missing: install Go 1.26 or later from https://go.dev/dl/ and try again." >&2; exit 1; }
 
 .PHONY: setup
-setup: setup-engine setup-test setup-lint setup-kafka ## Install everything that any verb needs
+setup: setup-engine setup-test setup-lint setup-kafka data ## Install everything that any verb needs
 
 .PHONY: setup-engine
 setup-engine: ## Install the ClickHouse engine library into .cache/chdb
 	@command -v clickhouse >/dev/null || tools/npm-install embedded/chdb $(CACHE)/chdb
 
 .PHONY: setup-test
-setup-test: go setup-engine ## Install what the tests drive: SDKs, headless Chromium, kcat, curl
+setup-test: go setup-engine data ## Install what the tests drive: SDKs, headless Chromium, kcat, curl
 	@tools/ensure "kcat=kcat" "curl=curl" "chromium|chromium-browser|google-chrome=chromium" "node=nodejs"
 	@tools/ensure-node $(BIN)
 	@tools/npm-install cmd/parcours/e2e/sdk $(CACHE)/sdk
 	@tools/npm-install tools/agents $(CACHE)/agents
 	@go list -e -deps -test work >/dev/null
+
+# What is there is not fetched again. Without a network the tests that need it say so and are skipped.
+.PHONY: data
+data: build ## Install the small reference data into .cache/reference
+	@tools/ensure npm=npm
+	@out=$$(bin/parcours data install --dir $(CACHE)/reference) || echo "$$out" >&2
 
 .PHONY: setup-lint
 setup-lint: $(BIN)/golangci-lint
