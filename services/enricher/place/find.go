@@ -107,16 +107,23 @@ func (x *Index) inDepartment(t *typed) (Commune, Match) {
 // byTown finds a town that was typed without a postcode: the only one of its name, in the region or department that was typed with it if any.
 func (x *Index) byTown(t *typed) (Commune, Match) {
 	refs := x.named(t)
+	typedAnywhere := len(refs) > 0
 	if t.department != "" {
 		refs = x.inside(refs, t.department)
 	}
 	refs = slices.DeleteFunc(refs, func(r ref) bool { return t.region != "" && x.towns[r.town].RegionCode != t.region })
+	if len(refs) == 0 && typedAnywhere {
+		return Commune{}, Match{} // The town is elsewhere: one of the two is wrong.
+	}
 	if len(refs) == 0 {
 		return x.byDivision(t)
 	}
 	if at, ok := unique(refs); ok {
 		at, _ = x.inCity(at, t.arrondissement)
 		return x.answer(at, "", Exact, 1)
+	}
+	if strings.HasPrefix(t.words[0], "saint") {
+		return x.byDivision(t) // Many a Saint-Martin-de-something is called Saint-Martin for short.
 	}
 	people, most, at := 0, 0, int32(-1)
 	for _, r := range refs {

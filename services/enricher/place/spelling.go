@@ -147,5 +147,5 @@ func distance(a, b string, most int) int {
 		}
 		before, last, row = last, row, before
 	}
-	return last[len(b)]
+	return min(last[len(b)], most+1)
 }

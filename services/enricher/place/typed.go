@@ -72,8 +72,6 @@ func postcode(text string) (code string, repaired bool) {
 		case (c == 'O' || c == 'o') && len(digits) >= 2:
 			digits = append(digits, '0') // 75O12
 		case c == ' ' || c == '.' || c == '-' || c == 0xc2 || c == 0xa0: // Also the space that does not break.
-		case (c == 'A' || c == 'a' || c == 'B' || c == 'b') && string(digits) == "2" && len(text) >= 5:
-			digits = append(digits, '0') // Who writes 2A000 means the department; its postcodes begin with 20.
 		default:
 			if word, _, _ := strings.Cut(strings.ToLower(text[i:]), " "); len(digits) == 5 && word == "cedex" {
 				return string(digits), false
@@ -125,8 +123,14 @@ func (x *Index) takeParts(city string, t *typed) string {
 		return city
 	}
 	parts := strings.Split(city, ",")
+	town := words(parts[0])
 	for len(parts) > 1 {
 		last := strings.TrimSpace(parts[len(parts)-1])
+		if list := words(last); len(town) == 1 && cities[town[0]] > 0 && len(list) > 0 {
+			if _, ok := ordinal(list[0]); ok {
+				return parts[0] + " " + last // Paris, 12e
+			}
+		}
 		region, department := x.division(last)
 		switch {
 		case last == "" || strings.EqualFold(last, "france"):
@@ -196,7 +200,7 @@ func (t *typed) takeCedex(list []string) []string {
 
 // takeArrondissement reads the number behind the town: 12, 12e, 12 ème arrondissement, XII. Only three cities have any; elsewhere a number is dropped.
 func (t *typed) takeArrondissement(list []string) []string {
-	for len(list) > 1 && strings.HasPrefix(list[len(list)-1], "arr") || len(list) > 1 && strings.HasPrefix(list[len(list)-1], "ardt") {
+	if len(list) > 1 && isArrondissement(list[len(list)-1]) {
 		list = list[:len(list)-1]
 	}
 	for len(list) > 1 {
@@ -217,6 +221,14 @@ func (t *typed) takeArrondissement(list []string) []string {
 		list = list[:len(list)-1]
 	}
 	return list
+}
+
+func isArrondissement(word string) bool {
+	switch word {
+	case "arrondissement", "arrondissements", "arrond", "arrdt", "arrt", "arr", "ardt":
+		return true
+	}
+	return false
 }
 
 // ordinal reads 3, 03, 3e, 3eme, 1er.
