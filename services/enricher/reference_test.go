@@ -26,6 +26,14 @@ func TestTheReferencePageNamesEveryValue(t *testing.T) {
 			traffic.Display, traffic.PaidOther, traffic.AIAssistant, traffic.OrganicShopping, traffic.OrganicSocial, traffic.OrganicVideo,
 			traffic.OrganicSearch, traffic.Email, traffic.Affiliates, traffic.Referral, traffic.Audio, traffic.SMS, traffic.MobilePush, traffic.Unassigned,
 		},
+		{
+			useragent.KindSearch, useragent.KindAI, useragent.KindPreview, useragent.KindMonitor, useragent.KindFeed, useragent.KindAdvertising,
+			useragent.KindArchive, useragent.KindTool, useragent.KindOther,
+		},
+		{
+			calendar.SchoolAllSaints, calendar.SchoolChristmas, calendar.SchoolWinter, calendar.SchoolSpring, calendar.SchoolAscension, calendar.SchoolSummer,
+			calendar.SchoolOther, calendar.ZoneA, calendar.ZoneB, calendar.ZoneC, calendar.Corsica, calendar.WinterSales, calendar.SummerSales,
+		},
 		{traffic.ClassSearch, traffic.ClassSocial, traffic.ClassEmail, traffic.ClassAI, traffic.ClassInternal, traffic.ClassOther, traffic.ClassNone},
 		{
 			calendar.NewYear, calendar.GoodFriday, calendar.EasterMonday, calendar.LabourDay, calendar.VictoryDay, calendar.Ascension, calendar.WhitMonday,

@@ -279,7 +279,7 @@ func nameless(l line, system string) bool {
 			return false
 		}
 	}
-	return !containsAny(l.lower, "cfnetwork", "darwin", "android", "iphone", "ipad", "ios", "windows", "macos", "mac os", "linux", "okhttp", "dart", "exoplayer", "applecoremedia", "gecko")
+	return !containsAny(l.lower, "cfnetwork", "darwin", "android", "iphone", "ipad", "ios", "windows", "macos", "mac os", "linux", " okhttp", "dart", "exoplayer", "applecoremedia", "gecko")
 }
 
 // kindWords tell what an unknown bot is for, the surer words first.
