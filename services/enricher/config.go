@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parcours-cdp/parcours/services/enricher/calendar"
+	"github.com/parcours-cdp/parcours/services/enricher/firstname"
 	"github.com/parcours-cdp/parcours/services/enricher/person"
 	"github.com/parcours-cdp/parcours/services/enricher/provider"
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
@@ -33,6 +34,8 @@ type Config struct {
 	Calendar  calendar.Config  `koanf:"calendar"`
 	// Person configures the enrichment of this name.
 	Person person.Config `koanf:"person"`
+	// FirstName configures the enrichment of this name.
+	FirstName firstname.Config `koanf:"first_name"`
 	// Providers of bought data are asked over HTTP, each by a link provider.NAME, which runs last unless enrichments lists it.
 	Providers []provider.Config `koanf:"providers"`
 	// BatchRecords is how many touchpoints are taken at once at most.
@@ -61,6 +64,7 @@ func DefaultConfig() Config {
 		Reference:    reference.DefaultConfig(),
 		UserAgent:    useragent.DefaultConfig(),
 		Person:       person.DefaultConfig(),
+		FirstName:    firstname.DefaultConfig(),
 		BatchRecords: 5_000,
 		BatchBytes:   16 << 20,
 		BatchWait:    10 * time.Millisecond,
@@ -131,5 +135,6 @@ func (c Config) sections() []section {
 		{Traffic, c.Traffic.Validate},
 		{Calendar, c.Calendar.Validate},
 		{Person, c.Person.Validate},
+		{FirstName, c.FirstName.Validate},
 	}
 }

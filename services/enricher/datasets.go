@@ -1,7 +1,10 @@
 package enricher
 
 import (
+	"github.com/parcours-cdp/parcours/services/enricher/area"
 	"github.com/parcours-cdp/parcours/services/enricher/calendar"
+	"github.com/parcours-cdp/parcours/services/enricher/firstname"
+	"github.com/parcours-cdp/parcours/services/enricher/money"
 	"github.com/parcours-cdp/parcours/services/enricher/network"
 	"github.com/parcours-cdp/parcours/services/enricher/person"
 	"github.com/parcours-cdp/parcours/services/enricher/place"
@@ -20,5 +23,7 @@ func Datasets() []reference.Dataset {
 	all = append(all, place.Datasets()...)
 	all = append(all, network.Dataset(), shop.Dataset())
 	all = append(all, person.Dataset())
+	all = append(all, area.Datasets()...)
+	all = append(all, firstname.Dataset(), money.Dataset())
 	return all
 }

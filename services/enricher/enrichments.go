@@ -36,6 +36,9 @@ var makers = map[string]func(parts) (Enrichment, error){
 	Calendar:  newCalendar,
 	Provider:  newBought,
 	Person:    newPerson,
+	Area:      newArea,
+	FirstName: newFirstName,
+	Money:     newMoney,
 }
 
 // Purposes of the enrichments.

@@ -3,9 +3,10 @@
 // of income it speaks of. Tables do not change once they are loaded; nobody has to close them.
 package area
 
-import (
-	"slices"
-)
+import "slices"
+
+// Version of the rules.
+const Version = "area-1"
 
 // Levels of an answer.
 const (
@@ -98,6 +99,30 @@ func (s *Statistics) IRIS(code string) (Area, bool) {
 	}
 	s.withAges(&a)
 	return a, true
+}
+
+// Find is what is known of where a person lives: of the IRIS if that is stated, lies in the commune and has a median, else of the commune. Either may be
+// empty; false when there is no code to ask with.
+func (s *Statistics) Find(iris, commune string) (Area, bool) {
+	if IsIRIS(iris) && (commune == "" || City(iris[:communeDigits]) == City(commune)) {
+		if a, ok := s.IRIS(iris); ok {
+			return a, true
+		}
+		if commune == "" {
+			commune = iris[:communeDigits]
+		}
+	}
+	if commune == "" {
+		return Area{}, false
+	}
+	a, _ := s.Commune(commune)
+	return a, true
+}
+
+// IsIRIS tells whether a text has the form of the code of an IRIS.
+func IsIRIS(code string) bool {
+	_, ok := pack(code)
+	return ok && len(code) == irisDigits
 }
 
 // income fills in the figures of income and tells whether the table has the area.

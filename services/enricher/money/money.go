@@ -12,6 +12,9 @@ import (
 	"strings"
 )
 
+// Version of the rules.
+const Version = "money-1"
+
 // Rates are what one euro was worth, by day.
 type Rates struct {
 	// days of publication since 1970-01-01, rising.
