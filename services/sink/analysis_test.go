@@ -147,7 +147,7 @@ func (s *shoppers) order(e *schemas.EnrichedTouchpoint) {
 			c.Currency = pick(s, []string{"", "", "EUR", "USD"})
 		}
 		if e.Name != "Order Cancelled" && s.random.IntN(3) > 0 {
-			c.Total = s.amount(s.random.IntN(30))
+			c.Total = s.amount(2 * s.random.IntN(15)) // the half is a whole number too
 		}
 		e.Commerce = schemas.Some(c)
 		return
@@ -226,7 +226,7 @@ var analysed = map[string]string{
 	"customer_profiles": "SELECT " + profileColumns + " FROM customer_profiles WHERE workspace = %s ORDER BY customer_id",
 	"profile_channel_mix": "SELECT dimension, value, customers, web_only, store_only, multichannel, other_only, web_only_share, store_only_share, multichannel_share, orders, average_basket, currency, small " +
 		"FROM profile_channel_mix WHERE workspace = %s ORDER BY dimension, value",
-	"orders":    "SELECT order_key, customer_id, shared, status, channel, store_id, occurred_at, local_date, currency, net_revenue FROM orders WHERE workspace = %s ORDER BY order_key",
+	"orders":    "SELECT order_key, customer_id, shared, status, channel, store_id, occurred_at, local_date, currency, net_revenue, money_currency, money_net_revenue FROM orders WHERE workspace = %s ORDER BY order_key",
 	"customers": "SELECT customer_id, shared, events, has_email, has_phone, has_name, has_address, has_birth_date, completeness, contact_refused, contactable_by, traits['tier'] FROM customers WHERE workspace = %s ORDER BY customer_id",
 }
 

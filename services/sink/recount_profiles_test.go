@@ -19,6 +19,11 @@ func choose[T any](random *rand.Rand, from ...T) T { return from[random.IntN(len
 // know gives some events what the enrichments write: little of it at a time, of people who move and change their minds.
 func (s *shoppers) know(e *schemas.EnrichedTouchpoint) {
 	w := s.whims
+	if c := e.Commerce.Value; c.Total.Valid && w.IntN(4) > 0 {
+		// A dollar is worth a euro on some days and two on others.
+		rate := map[bool]int{true: 1 + w.IntN(2), false: 1}[c.Currency == "USD"]
+		e.Money = schemas.Some(schemas.Money{Currency: "EUR", OriginalCurrency: c.Currency, Rate: fmt.Sprint(rate), RateSource: "ecb", Total: s.amount(rate * units(c.Total.Value))})
+	}
 	if w.IntN(3) == 0 {
 		p := schemas.Profile{AgeBand: choose(w, "", "25-34", "35-44"), Gender: choose(w, "", "", "female", "other"), Household: choose(w, "", "family"), HouseholdID: choose(w, "", "h1", "h2"), Dwelling: choose(w, "", "flat")}
 		if w.IntN(2) == 0 {

@@ -30,6 +30,9 @@ type sale struct {
 	at                                    int64
 	date                                  time.Time
 	net                                   int
+	rate                                  int // of the order to the workspace's currency; 0 when it was not converted
+	money                                 int
+	converted                             bool
 }
 
 // recount works out the views from the events, in plain loops.
@@ -73,6 +76,12 @@ func (e touch) currency() string {
 		return c
 	}
 	return "EUR"
+}
+
+// rate is what a unit of the event's currency is worth in the workspace's; 0 when it was not converted.
+func (e touch) rate() int {
+	rate, _ := strconv.Atoi(e.Money.Value.Rate)
+	return rate
 }
 
 func (e touch) localDate() time.Time {
@@ -141,6 +150,12 @@ func (c *recount) sell() {
 			count[e.currency()][key] = true
 		}
 	}
+	for _, e := range c.touches {
+		if e.Name == "Order Completed" && e.rate() > 0 {
+			c.main = "EUR"
+			return
+		}
+	}
 	for _, currency := range slices.Sorted(maps.Keys(count)) {
 		if c.main == "" || len(count[currency]) > len(count[c.main]) {
 			c.main = currency
@@ -157,17 +172,18 @@ func settle(key string, events []touch) (sale, bool) {
 		key: key, channel: first.Channel, store: first.Context.Store.StoreID, customer: first.customer, shared: first.shared, nobody: first.AnchorType == "till_record",
 		at: int64(first.at), date: first.localDate(),
 	}
+	o.rate = 0
 	gross, known, refunds, all, cancelled := 0, rank(first) == 0, 0, false, false
 	for _, e := range events { // the last amount that an order stated, and its currency
 		total, stated := e.total()
 		switch {
 		case e.Name == "Order Completed" && stated:
-			gross, o.currency = total, e.currency()
+			gross, o.currency, o.rate = total, e.currency(), e.rate()
 		case e.Name == "Order Completed" && o.currency == "":
 			o.currency = e.currency()
 		}
 	}
-	refunded := 0
+	refunded, paid, paidAll := 0, 0, true
 	for _, e := range events {
 		total, stated := e.total()
 		switch e.Name {
@@ -180,8 +196,13 @@ func settle(key string, events []touch) (sale, bool) {
 		case "Order Cancelled":
 			cancelled = true
 		}
+		if e.Name == "Order Refunded" {
+			paid, paidAll = paid+total*e.rate(), paidAll && stated && e.rate() > 0
+		}
 		if e.Name == "Order Refunded" && stated && (e.currency() == o.currency || e.currency() == "") {
 			refunded += total
+		} else if e.Name == "Order Refunded" && stated && o.rate > 0 && e.rate() > 0 && gross > 0 {
+			refunded += total * e.rate() / o.rate
 		}
 	}
 	if known && all {
@@ -200,13 +221,18 @@ func settle(key string, events []touch) (sale, bool) {
 	default:
 		o.status = "refunded"
 	}
+	if o.money, o.converted = o.net*o.rate, o.rate > 0; !known {
+		if o.money, o.converted = -paid, paidAll; cancelled {
+			o.money = 0
+		}
+	}
 	return o, known || refunds > 0
 }
 
 func (c *recount) orders() [][]string {
 	var rows [][]string
 	for _, o := range c.sales {
-		rows = append(rows, row(o.key, o.customer, o.shared, o.status, o.channel, o.store, o.at, o.date, o.currency, o.net))
+		rows = append(rows, row(o.key, o.customer, o.shared, o.status, o.channel, o.store, o.at, o.date, o.currency, o.net, map[bool]string{true: "EUR"}[o.converted], map[bool]any{true: o.money, false: ""}[o.converted]))
 	}
 	return rows
 }
@@ -218,6 +244,9 @@ func (c *recount) purchases() []sale {
 }
 
 func (c *recount) revenue(o sale) int {
+	if o.converted {
+		return o.money
+	}
 	if o.currency == c.main {
 		return o.net
 	}

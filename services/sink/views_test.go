@@ -204,17 +204,32 @@ func TestCustomerNamesACurrencyOnlyWhenItIsOne(t *testing.T) {
 		e.Commerce.Value.Total, e.Commerce.Value.Currency = amount(t, "10"), currency
 		return e
 	}
+	// In pounds, of which one is worth 1.2 euros on the day of the order, and 1.25 on that of the refund, of which 3 are euros.
+	exchanged := func(name, currency, total, rate, euros string) *schemas.EnrichedTouchpoint {
+		e := paid(4, name, "e", currency)
+		e.Commerce.Value.Total = amount(t, total)
+		e.Money = schemas.Some(schemas.Money{Currency: "EUR", OriginalCurrency: currency, Rate: rate, RateSource: "ecb", Total: amount(t, euros)})
+		return e
+	}
 	r.produce(
+		exchanged("Order Completed", "GBP", "8", "1.2", "9.6"), exchanged("Order Refunded", "EUR", "3", "1", "3"), exchanged("Order Refunded", "GBP", "2", "1.25", "2.5"),
+		paid(4, "Order Completed", "f", "EUR"),
 		paid(1, "Order Completed", "a", "EUR"), paid(1, "Order Refunded", "unseen a", "EUR"),
 		paid(2, "Order Completed", "b", "EUR"), paid(2, "Order Refunded", "unseen b", "GBP"),
 		paid(3, "Order Completed", "c", "EUR"), paid(3, "Order Completed", "d", "GBP"), paid(3, "Order Cancelled", "d", "GBP"),
 	)
-	r.awaitCommitted(7)
+	r.awaitCommitted(11)
 	r.golden("SELECT customer_id, orders, currency FROM customers WHERE workspace = %s ORDER BY customer_id", [][]string{
 		{node(1).String(), "1", "EUR"},
 		{node(2).String(), "1", ""},
 		{node(3).String(), "1", "EUR"},
+		{node(4).String(), "2", "EUR"},
 	})
+	// 8 pounds less 2, less the 2.5 that 3 euros were worth by the rate of the order: 3.5 pounds, 4.2 euros.
+	r.golden("SELECT currency, total, refunded_total, foreign_refunds, net_total, money_currency, money_total, money_net_total, money_net_revenue FROM orders WHERE workspace = %s AND order_id = 'e'",
+		[][]string{{"GBP", "8", "4.5", "{}", "3.5", "EUR", "9.6", "4.2", "4.2"}})
+	r.golden("SELECT total, revenue FROM customers WHERE workspace = %s AND customer_id = '"+node(4).String()+"'", [][]string{{"14.2", "14.2"}})
+	r.golden("SELECT currency, revenue FROM purchases WHERE workspace = %s AND order_key IN ('d', 'e', 'f') ORDER BY order_key", [][]string{{"EUR", "4.2"}, {"EUR", "10"}})
 }
 
 // Clear values stand in contacts alone, once for each set of values.

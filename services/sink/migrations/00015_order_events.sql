@@ -31,6 +31,10 @@ CREATE OR REPLACE VIEW parcours.order_events
     stated_total       Nullable(Decimal(38, 4)) COMMENT 'What was to be paid: total, else revenue with shipping and tax, else value, else subtotal with both, else the sum of the lines; null when none was stated.',
     stated_revenue     Nullable(Decimal(38, 4)) COMMENT 'Revenue, else stated_total less shipping and tax; null when neither was stated.',
     stated_refund      Nullable(Decimal(38, 4)) COMMENT 'Of a refund: what was paid back, never negative; null when no amount was stated, which means all of it.',
+    money_currency     LowCardinality(String) COMMENT 'Currency of the three amounts that follow: that of the workspace, by the rate of the event\'s day; empty when nothing was converted.',
+    money_total        Nullable(Decimal(38, 4)) COMMENT 'stated_total in money_currency; null when it was not converted.',
+    money_revenue      Nullable(Decimal(38, 4)) COMMENT 'stated_revenue in money_currency; null when it was not converted.',
+    money_refund       Nullable(Decimal(38, 4)) COMMENT 'stated_refund in money_currency; null when it was not converted.',
     shipping           Nullable(Decimal(18, 4)) COMMENT 'Shipping; null when not stated.',
     tax                Nullable(Decimal(18, 4)) COMMENT 'Tax; null when not stated.',
     discount           Nullable(Decimal(18, 4)) COMMENT 'Discount on the whole; null when not stated.',
@@ -60,7 +64,11 @@ AS WITH
         arraySum((x, q, d) -> multiplyDecimal(toDecimal128(ifNull(x, 0), 4), toDecimal128(ifNull(q, 1), 4), 4) - toDecimal128(ifNull(d, 0), 4), e.`items.price`, e.`items.quantity`, e.`items.discount`),
         NULL) AS line_total,
     toDecimal128(ifNull(e.shipping, 0), 4) + toDecimal128(ifNull(e.tax, 0), 4) AS added,
-    coalesce(toDecimal128(e.total, 4), toDecimal128(e.revenue, 4) + added, toDecimal128(e.value, 4), toDecimal128(e.subtotal, 4) + added, line_total) AS whole
+    coalesce(toDecimal128(e.total, 4), toDecimal128(e.revenue, 4) + added, toDecimal128(e.value, 4), toDecimal128(e.subtotal, 4) + added, line_total) AS whole,
+    -- The same in the currency of the workspace; the enricher converts no lines, so their sum is by the rate.
+    multiplyDecimal(line_total, toDecimal128OrNull(e.money_rate, 10), 4) AS line_money,
+    toDecimal128(ifNull(e.money_shipping, 0), 4) + toDecimal128(ifNull(e.money_tax, 0), 4) AS money_added,
+    coalesce(toDecimal128(e.money_total, 4), toDecimal128(e.money_revenue, 4) + money_added, toDecimal128(e.money_value, 4), toDecimal128(e.money_subtotal, 4) + money_added, line_money) AS whole_money
 SELECT
     e.workspace AS workspace,
     if(is_ticket, ticket, concat(place, e.order_id)) AS order_key,
@@ -87,6 +95,10 @@ SELECT
     whole AS stated_total,
     coalesce(toDecimal128(e.revenue, 4), whole - added) AS stated_revenue,
     abs(coalesce(toDecimal128(e.total, 4), toDecimal128(e.revenue, 4), toDecimal128(e.value, 4), line_total)) AS stated_refund,
+    e.money_currency AS money_currency,
+    whole_money AS money_total,
+    coalesce(toDecimal128(e.money_revenue, 4), whole_money - money_added) AS money_revenue,
+    abs(coalesce(toDecimal128(e.money_total, 4), toDecimal128(e.money_revenue, 4), toDecimal128(e.money_value, 4), line_money)) AS money_refund,
     e.shipping AS shipping,
     e.tax AS tax,
     e.discount AS discount,

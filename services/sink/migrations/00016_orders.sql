@@ -32,10 +32,14 @@ CREATE OR REPLACE VIEW parcours.orders
     payment_method  LowCardinality(String) COMMENT 'Means of payment: as stated, else the first of the ticket.',
     lines           UInt32 COMMENT 'Product lines.',
     quantity        Decimal(38, 4) COMMENT 'Sum of the quantities of the lines; a line without quantity counts 1.',
-    refunded_total  Decimal(38, 4) COMMENT 'Paid back so far in the order\'s currency, at most the total of a known order; the whole total when a refund stated no amount.',
-    foreign_refunds Map(String, Decimal(38, 4)) COMMENT 'Paid back in other currencies than the order\'s, by currency; not deducted from net_total. Empty without any.',
+    refunded_total  Decimal(38, 4) COMMENT 'Paid back so far in the order\'s currency, what was paid back in another converted by the rates of its day and of the order\'s; at most the total of a known order; the whole total when a refund stated no amount.',
+    foreign_refunds Map(String, Decimal(38, 4)) COMMENT 'Paid back in other currencies than the order\'s, by currency, as far as it could not be converted; not deducted from net_total. Empty without any.',
     net_total       Decimal(38, 4) COMMENT 'Total less refunded_total; 0 when cancelled. Negative for a refund of an order that was never seen.',
     net_revenue     Decimal(38, 4) COMMENT 'Revenue, reduced in the proportion of net_total to total.',
+    money_currency  LowCardinality(String) COMMENT 'Currency of the workspace, that of the three amounts that follow; empty when the order was not converted.',
+    money_total     Nullable(Decimal(38, 4)) COMMENT 'total in money_currency, by the rate of the day that it was stated; null when it was not converted.',
+    money_net_total Nullable(Decimal(38, 4)) COMMENT 'net_total in money_currency, by that rate; null when it was not converted.',
+    money_net_revenue Nullable(Decimal(38, 4)) COMMENT 'net_revenue in money_currency, by that rate; null when it was not converted.',
     refunded_at     Nullable(DateTime64(3, 'UTC')) COMMENT 'Last refund; null when there was none.',
     cancelled_at    Nullable(DateTime64(3, 'UTC')) COMMENT 'Cancellation; null when there was none.',
     event_id        UUID COMMENT 'Event that placed the order.'
@@ -73,6 +77,13 @@ AS SELECT
     mapFromArrays(o.foreign_currencies, arrayMap(c -> arraySum(r -> if(r.3 = c, ifNull(r.2, toDecimal128(0, 4)), toDecimal128(0, 4)), o.foreign), o.foreign_currencies)) AS foreign_refunds,
     if(o.cancelled_at IS NOT NULL, toDecimal128(0, 4), o.gross - refunded_total) AS net_total,
     multiIf(o.cancelled_at IS NOT NULL, toDecimal128(0, 4), refunded_total = 0, o.earned, o.gross = 0, net_total, toDecimal128(divideDecimal(multiplyDecimal(o.earned, net_total, 8), o.gross, 4), 4)) AS net_revenue,
+    if(o.known, o.converted.3, if(o.unseen_money, o.paid_back[1].5, '')) AS money_currency,
+    if(o.known, o.converted.1, if(o.unseen_money, toDecimal128(0, 4), NULL)) AS money_total,
+    multiIf(NOT o.known, if(o.unseen_money, if(o.cancelled_at IS NOT NULL, toDecimal128(0, 4), -arraySum(r -> ifNull(r.4, toDecimal128(0, 4)), o.paid_back)), NULL),
+        o.converted.1 IS NULL, NULL, o.cancelled_at IS NOT NULL, toDecimal128(0, 4), refunded_total = 0, o.converted.1,
+        toDecimal128(divideDecimal(multiplyDecimal(assumeNotNull(o.converted.1), net_total, 8), o.gross, 4), 4)) AS money_net_total,
+    multiIf(NOT o.known, money_net_total, o.converted.2 IS NULL, NULL, o.cancelled_at IS NOT NULL, toDecimal128(0, 4), refunded_total = 0, o.converted.2,
+        toDecimal128(divideDecimal(multiplyDecimal(assumeNotNull(o.converted.2), net_total, 8), o.gross, 4), 4)) AS money_net_revenue,
     o.refunded_at AS refunded_at,
     o.cancelled_at AS cancelled_at,
     o.placed.10 AS event_id
@@ -98,17 +109,25 @@ FROM
         multiIf(countIf(is_order AND e.stated_total IS NOT NULL) > 0, argMaxIf(toString(e.currency), position, is_order AND e.stated_total IS NOT NULL),
             countIf(is_order AND e.currency != '') > 0, argMinIf(toString(e.currency), position, is_order AND e.currency != ''),
             argMinIf(toString(e.currency), position, is_refund AND e.currency != '')) AS own_currency,
+        -- The same in the currency of the workspace, of the same event.
+        argMaxIf((if(e.money_currency = '', NULL, e.money_total), if(e.money_currency = '', NULL, e.money_revenue), toString(e.money_currency)), position, is_order AND e.stated_total IS NOT NULL) AS converted,
         -- A refund that was delivered twice was paid back once.
-        groupUniqArrayIf((e.event_id, e.stated_refund, toString(e.currency)), is_refund) AS paid_back,
+        groupUniqArrayIf((e.event_id, e.stated_refund, toString(e.currency), e.money_refund, toString(e.money_currency)), is_refund) AS paid_back,
         length(paid_back) AS refunds,
         arrayCount(r -> r.2 IS NULL, paid_back) AS whole_refunds,
-        arrayFilter(r -> r.2 IS NOT NULL AND r.3 NOT IN (own_currency, ''), paid_back) AS foreign,
+        NOT known AND notEmpty(paid_back) AND arrayAll(r -> r.4 IS NOT NULL AND r.5 != '' AND r.5 = paid_back[1].5, paid_back) AS unseen_money,
+        -- What was paid back in another currency counts when both it and the order were converted into a third.
+        arrayMap(r -> (r.1, r.2, r.3, if(r.4 IS NOT NULL AND r.5 != '' AND r.5 = converted.3 AND ifNull(converted.1 > 0, false),
+            divideDecimal(multiplyDecimal(ifNull(r.4, toDecimal128(0, 4)), gross, 8), if(ifNull(converted.1 > 0, false), assumeNotNull(converted.1), toDecimal128(1, 4)), 4), NULL)),
+            arrayFilter(r -> r.2 IS NOT NULL AND r.3 NOT IN (own_currency, ''), paid_back)) AS elsewhere,
+        arrayFilter(r -> r.4 IS NULL, elsewhere) AS foreign,
         arraySort(arrayDistinct(arrayMap(r -> r.3, foreign))) AS foreign_currencies,
-        arraySum(r -> if(r.3 IN (own_currency, ''), ifNull(r.2, toDecimal128(0, 4)), toDecimal128(0, 4)), paid_back) AS refunded,
+        arraySum(r -> if(r.3 IN (own_currency, ''), ifNull(r.2, toDecimal128(0, 4)), toDecimal128(0, 4)), paid_back)
+            + arraySum(r -> toDecimal128(ifNull(r.4, toDecimal128(0, 4)), 4), elsewhere) AS refunded,
         maxOrNullIf(e.occurred_at, is_refund) AS refunded_at,
         maxOrNullIf(e.occurred_at, e.kind = 'cancelled') AS cancelled_at
     FROM parcours.order_events AS e
     GROUP BY workspace, order_key
 ) AS o
 WHERE o.known OR o.refunds > 0
-COMMENT 'One row per order or ticket, web and tills alike, with refunds and cancellations. Sum net_total or net_revenue of one currency to count what was kept.';
+COMMENT 'One row per order or ticket, web and tills alike, with refunds and cancellations. Sum net_total or net_revenue of one currency, or money_net_total or money_net_revenue over all currencies, to count what was kept.';

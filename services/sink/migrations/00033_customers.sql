@@ -21,8 +21,8 @@ CREATE OR REPLACE VIEW parcours.customers
     first_order_at   Nullable(DateTime64(3, 'UTC')) COMMENT 'First order; null when there is none.',
     last_order_at    Nullable(DateTime64(3, 'UTC')) COMMENT 'Last order; null when there is none.',
     stores           Array(String) COMMENT 'Shops bought in, sorted.',
-    total            Decimal(38, 4) COMMENT 'Sum of net_total of the orders.',
-    revenue          Decimal(38, 4) COMMENT 'Sum of net_revenue of the orders.',
+    total            Decimal(38, 4) COMMENT 'Sum over the orders of money_net_total, or of net_total where an order was not converted.',
+    revenue          Decimal(38, 4) COMMENT 'Sum over the orders of money_net_revenue, or of net_revenue where an order was not converted.',
     currency         LowCardinality(String) COMMENT 'Currency of the amounts; empty without orders or when there are several.',
     traits           Map(String, String) COMMENT 'Golden traits: of each the value of the source that is believed most (source_priorities), then the newest. One that its last statement took back is left out.',
     consent_at       Nullable(DateTime64(3, 'UTC')) COMMENT 'When consent was last stated; null when it never was.',
@@ -93,7 +93,9 @@ FROM
 LEFT JOIN
 (
     -- A refund of an order that was never seen lowers the amounts, and is no order.
-    WITH (o.status != 'cancelled' AND NOT (o.total = 0 AND o.refunded_total > 0)) AS counted
+    WITH
+        (o.status != 'cancelled' AND NOT (o.total = 0 AND o.refunded_total > 0)) AS counted,
+        (o.money_net_total IS NOT NULL AND o.money_net_revenue IS NOT NULL) AS converted
     SELECT
         o.workspace AS workspace,
         o.customer_id AS customer_id,
@@ -102,9 +104,9 @@ LEFT JOIN
         minIf(o.occurred_at, counted) AS first_order_at,
         maxIf(o.occurred_at, counted) AS last_order_at,
         arraySort(groupUniqArrayIf(toString(o.store_id), counted AND o.store_id != '')) AS stores,
-        groupUniqArrayIf(toString(o.currency), o.currency != '' AND (counted OR o.net_total != 0)) AS currencies,
-        sum(o.net_total) AS total,
-        sum(o.net_revenue) AS revenue
+        groupUniqArrayIf(toString(if(converted, o.money_currency, o.currency)), (converted OR o.currency != '') AND (counted OR o.net_total != 0)) AS currencies,
+        sum(if(converted, assumeNotNull(o.money_net_total), o.net_total)) AS total,
+        sum(if(converted, assumeNotNull(o.money_net_revenue), o.net_revenue)) AS revenue
     FROM parcours.orders AS o
     GROUP BY workspace, customer_id
 ) AS b ON b.workspace = c.workspace AND b.customer_id = c.customer_id

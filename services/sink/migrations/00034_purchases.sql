@@ -12,8 +12,8 @@ CREATE OR REPLACE VIEW parcours.purchases
     channel       LowCardinality(String) COMMENT 'Where it was placed.',
     channel_group LowCardinality(String) COMMENT 'store; web for the website, the app and their server; other for all else, as the call centre.',
     store_id      LowCardinality(String) COMMENT 'Shop; empty for an order placed at a distance.',
-    currency      LowCardinality(String) COMMENT 'The currency of most orders of the workspace; the first by name of several.',
-    revenue       Nullable(Decimal(38, 4)) COMMENT 'net_revenue of the order; null when it is in another currency than that.'
+    currency      LowCardinality(String) COMMENT 'The currency of the workspace, where orders were converted into it; else that of most orders, the first by name of several.',
+    revenue       Nullable(Decimal(38, 4)) COMMENT 'money_net_revenue of the order, or its net_revenue when it is in that currency anyway; null when it is in another and was not converted.'
 )
 AS SELECT
     o.workspace AS workspace,
@@ -25,16 +25,16 @@ AS SELECT
     multiIf(o.channel = 'store', 'store', o.channel IN ('web', 'app', 'server'), 'web', 'other') AS channel_group,
     o.store_id AS store_id,
     m.currency AS currency,
-    if(o.currency = m.currency, o.net_revenue, NULL) AS revenue
+    multiIf(o.money_currency = m.currency AND o.money_net_revenue IS NOT NULL, o.money_net_revenue, o.currency = m.currency, o.net_revenue, NULL) AS revenue
 FROM parcours.orders AS o
 LEFT JOIN
 (
-    SELECT c.workspace AS workspace, argMin(c.currency, (-toInt64(c.orders), c.currency)) AS currency
+    SELECT c.workspace AS workspace, argMin(c.currency, (NOT c.converted, -toInt64(c.orders), c.currency)) AS currency
     FROM
     (
-        SELECT e.workspace AS workspace, toString(e.currency) AS currency, uniqExact(e.order_key) AS orders
+        SELECT e.workspace AS workspace, toString(if(e.money_currency != '', e.money_currency, e.currency)) AS currency, max(e.money_currency != '') AS converted, uniqExact(e.order_key) AS orders
         FROM parcours.order_events AS e
-        WHERE e.kind IN ('placed', 'changed') AND e.currency != ''
+        WHERE e.kind IN ('placed', 'changed') AND (e.currency != '' OR e.money_currency != '')
         GROUP BY workspace, currency
     ) AS c
     GROUP BY workspace

@@ -19,7 +19,7 @@ REFRESH EVERY 15 MINUTE OFFSET 1 MINUTE
     web_revenue    Decimal(38, 4) COMMENT 'Of this, of web_orders.',
     store_revenue  Decimal(38, 4) COMMENT 'Of this, of store_orders.',
     other_revenue  Decimal(38, 4) COMMENT 'Of this, of other_orders.',
-    currency       LowCardinality(String) COMMENT 'Currency of the amounts: that of most orders of the workspace; purchases in others count as orders only.',
+    currency       LowCardinality(String) COMMENT 'Currency of the amounts: that of the workspace, as in the view purchases; purchases in others that were not converted count as orders only.',
     stores         Array(String) COMMENT 'Shops bought in, sorted.',
     first_channel  LowCardinality(String) COMMENT 'Channel of the first purchase.',
     last_channel   LowCardinality(String) COMMENT 'Channel of the last purchase.',
