@@ -165,7 +165,9 @@ var sense = map[string]func(r row, before []row) string{
 			unless(is(r, "nps") >= -100 && is(r, "nps") <= 100, "nps %v", r["nps"]))
 	},
 	"11-income": func(r row, _ []row) string {
-		return say(share(r, "web_share"), unless(is(r, "web_only")+is(r, "store_only")+is(r, "multichannel") == is(r, "customers"), "the parts do not make the whole"))
+		decile := is(r, "decile")
+		return say(share(r, "web_share"), unless(r["decile"] == "unknown" || decile >= 1 && decile <= 10, "no decile"), unless(is(r, "customers") > 0, "a decile without customers"),
+			unless(is(r, "web_only")+is(r, "store_only")+is(r, "multichannel") == is(r, "customers"), "the parts do not make the whole"))
 	},
 	"12-freshness": func(r row, _ []row) string {
 		return say(unless(is(r, "p50_s") >= 0 && is(r, "p50_s") <= is(r, "p95_s") && is(r, "p95_s") <= is(r, "max_s"), "the quantiles are out of order"),

@@ -72,6 +72,10 @@ func newRetail(t testing.TB, events int) *retail {
 			t.Fatal(err)
 		}
 	}
+	// Who the customers are is computed from time to time.
+	for _, step := range []string{"WAIT", "REFRESH", "WAIT"} {
+		r.exec(t, "SYSTEM "+step+" VIEW parcours.customer_profiles")
+	}
 	return r
 }
 
@@ -93,6 +97,10 @@ func migrationsDigest(t testing.TB) string {
 	return hex.EncodeToString(digest.Sum(nil)[:4])
 }
 
+// referenceDirs have the publishers' files: what make data installs, and what lies beside the project where there is any. Without them
+// what is known of homes and areas is empty.
+var referenceDirs = []string{"../.cache/reference", "../../shared/data"}
+
 // runPipeline leaves the events in a data directory of parcours up: from Kafka through identity, enricher and sink.
 func runPipeline(t testing.TB, dir string, events int) {
 	t.Helper()
@@ -100,6 +108,8 @@ func runPipeline(t testing.TB, dir string, events int) {
 	cfg.AutoPorts()
 	cfg.Embedded.DataDir, cfg.Embedded.Sync = dir, false
 	cfg.Workspace.HashKey = strings.Repeat("42", 32)
+	cfg.Enricher.Purposes.Profiling.Enabled = true
+	cfg.Enricher.Reference.Dirs = append(cfg.Enricher.Reference.Dirs, referenceDirs...)
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan up.Addresses, 1), make(chan error, 1)
 	go func() {
