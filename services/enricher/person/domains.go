@@ -1,7 +1,6 @@
 package person
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"strings"
@@ -47,24 +46,21 @@ func Dataset() reference.Dataset {
 
 // loadDomains reads a file with one domain a line; lines that begin with # are remarks.
 func loadDomains(path string) (*Domains, error) {
-	file, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
 	d := &Domains{all: set{}}
-	lines := bufio.NewScanner(file)
-	for n := 1; lines.Scan(); n++ {
-		domain, ok, err := domainLine(lines.Text())
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		domain, ok, err := domainLine(line)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		if ok {
 			d.all[domain] = struct{}{}
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read the domains: %w", err)
 	}
 	return d, nil
 }

@@ -58,7 +58,7 @@ func (m mailRules) judge(raw string) mail {
 	if address == "" {
 		return mail{}
 	}
-	if len(address) > longest {
+	if len(address) > longest || !utf8.ValidString(address) {
 		return mail{status: EmailInvalid}
 	}
 	address = bare(address)
