@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/parcours-cdp/parcours/services/enricher/calendar"
+	"github.com/parcours-cdp/parcours/services/enricher/reference"
 	"github.com/parcours-cdp/parcours/services/enricher/traffic"
 	"github.com/parcours-cdp/parcours/services/enricher/useragent"
 )
@@ -18,7 +19,8 @@ func TestTheReferencePageNamesEveryValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	values := [][]string{
-		{reasonPanic, reasonNoOutcome, reasonNoUserAgent, reasonServerLibrary, reasonOfflineChannel, reasonNoPage, reasonNoTime},
+		{reasonPanic, reasonNoOutcome, reasonDisabled, reasonDenied, reasonMissing, reasonNoData, reasonNoUserAgent, reasonServerLibrary, reasonOfflineChannel, reasonNoPage, reasonNoTime},
+		{reference.Unreadable, reference.Malformed, reference.TooFewRows, reference.LostRows},
 		{reasonMalformed, reasonUnknownSchema, reasonRequired, StatusApplied, StatusSkipped, StatusFailed},
 		{useragent.Desktop, useragent.Mobile, useragent.Tablet, useragent.TV, useragent.Console, useragent.Bot, useragent.Till, useragent.Unknown},
 		{
