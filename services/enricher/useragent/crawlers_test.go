@@ -311,3 +311,18 @@ func BenchmarkColdWithCrawlers(b *testing.B) {
 		p.parse(Agent{UserAgent: all[i%len(all)]})
 	}
 }
+
+// Customers inside of Facebook and Instagram, and at programs for desks, stay customers whatever the public list says.
+func TestPeopleStayPeopleWithTheList(t *testing.T) {
+	crawlers, _ := publicCrawlers(t)
+	p, err := New(Config{CacheEntries: 1}, Lists{Crawlers: crawlers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := newParser(t, 1)
+	for _, agent := range samples(t) {
+		if with := p.parse(Agent{UserAgent: agent}); with.Bot && !bare.parse(Agent{UserAgent: agent}).Bot {
+			t.Errorf("%q is a bot (%s) by the list alone", agent, with.BotName)
+		}
+	}
+}
