@@ -199,6 +199,10 @@ func TestByCity(t *testing.T) {
 	f("84", "Saint-Denis", "")
 	f("11", "Paris", "75056")
 	f("11", "Paris (12e Arrondissement)", "75112")
+	f("11", "Paris 12 Reuilly", "75112")
+	f("11", "Paris (11th arrondissement of Paris)", "75111")
+	f("11", "Paris (Odeon)", "75056")
+	f("11", "Paris 12 rue de Reuilly", "")
 	f("28", "Havre", "76351")
 	f("84", "", "")
 }

@@ -101,7 +101,7 @@ func (x *Index) takeBrackets(city string, t *typed) string {
 	before := city[:open]
 	list, name := words(inside), words(before)
 	switch {
-	case len(list) > 0 && len(name) == 1 && cities[name[0]] > 0:
+	case len(list) > 0 && len(name) == 1 && cities[name[0]] > 0 && list[0][0] >= '0' && list[0][0] <= '9':
 		return before + " " + inside + after // Paris (12)
 	case len(list) == 1 && isArticle(list[0]):
 		return list[0] + " " + before + after
@@ -203,6 +203,12 @@ func (t *typed) takeArrondissement(list []string) []string {
 	if len(list) > 1 && isArrondissement(list[len(list)-1]) {
 		list = list[:len(list)-1]
 	}
+	if len(list) > 2 && cities[list[0]] > 0 && !slices.ContainsFunc(list[2:], isStreet) {
+		if number, ok := ordinal(list[1]); ok && number >= 1 && number <= cities[list[0]] {
+			t.arrondissement = number // Paris 15 Vaugirard
+			return list[:1]
+		}
+	}
 	for len(list) > 1 {
 		last := list[len(list)-1]
 		number, ok := ordinal(last)
@@ -221,6 +227,15 @@ func (t *typed) takeArrondissement(list []string) []string {
 		list = list[:len(list)-1]
 	}
 	return list
+}
+
+// isStreet says that a number is that of a house.
+func isStreet(word string) bool {
+	switch word {
+	case "rue", "avenue", "av", "boulevard", "bd", "bld", "place", "pl", "quai", "chemin", "impasse", "allee", "cours", "passage", "square", "villa", "route":
+		return true
+	}
+	return false
 }
 
 func isArrondissement(word string) bool {
