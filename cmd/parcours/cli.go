@@ -58,10 +58,11 @@ type cli struct {
 
 	Collector collectorCommand `cmd:"" help:"Run the collector alone."`
 	Identity  identityCommands `cmd:"" help:"Run the identity service alone, or ask a running one who is which customer, and rule."`
-	Enricher  enricherCommand  `cmd:"" help:"Run the enricher alone."`
+	Enricher  enricherCommands `cmd:"" help:"Run the enricher alone, or ask a provider again for what it missed."`
 	Sink      sinkCommands     `cmd:"" help:"Run the sink alone, or compare Kafka with ClickHouse."`
 
 	Data     dataCommands     `cmd:"" help:"List, check and install the reference data of the enricher."`
+	Import   importCommands   `cmd:"" help:"Bring in files."`
 	Squash   squashCommand    `cmd:"" help:"Write the customers of now into closed months of ClickHouse, so that the identity map can forget."`
 	Simulate simulate.Command `cmd:"" help:"Send the events of a seeded population of shoppers."`
 	Events   struct {
