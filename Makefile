@@ -82,9 +82,12 @@ build: go ## Build bin/parcours
 run: setup-engine build ## Run the whole pipeline on this machine
 	@bin/parcours up
 
+# Files whose publishers give them away and that no package carries: `parcours data list` says where they are.
+DATA ?= ../shared/data
+
 .PHONY: demo
-demo: setup-engine build ## Simulate a week of a retailer and print the analysts' tables
-	@bin/parcours demo
+demo: setup-engine data ## Simulate a week of a retailer and print the analysts' tables; DATA is a folder with INSEE's files
+	@bin/parcours demo --reference $(CACHE)/reference $(if $(wildcard $(DATA)/.),--reference $(DATA))
 
 ## ---- checking ------------------------------------------------------------------------------------------------------
 

@@ -187,13 +187,13 @@ func (r *reporter) channelMix(ctx context.Context) error {
 }
 
 // dimensions are what the buyers are divided by, in the words of the reader.
-var dimensions = map[string]string{"age_band": "age", "income_decile": "income decile of the commune", "region": "region"}
+var dimensions = map[string]string{"age_band": "age", "income_decile": "income", "region": "region"}
 
 // profiles says who buys where. Income is that of the area and needs files that their publisher gives away and nobody may ship.
 func (r *reporter) profiles(ctx context.Context) error {
 	s, err := r.table(ctx, &section{
 		Name: "profiles", Title: "Who they are, and where they buy",
-		Says: "Buyers by age, by the income of where they live (statistics of the area, not of the person) and by region. Whoever did not allow it is unknown.",
+		Says: "Buyers by age, by the decile of income of the commune where they live (10 is the best off; of its people together, not of the person) and by region. Whoever left no address, or did not allow it, is unknown.",
 		columns: []column{
 			{"", text},
 			{"", text},
