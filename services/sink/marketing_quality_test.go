@@ -107,6 +107,46 @@ func (r *rig) quality(s stock) {
 	same(r, "(SELECT * EXCEPT rule FROM data_quality)", want, func(q qualityRow) string { return q.Source + " " + q.Field })
 }
 
+// some is a list of the word, if it is one.
+func some(word string) []string {
+	if word == "" {
+		return nil
+	}
+	return []string{word}
+}
+
+type outcomeRow struct {
+	Workspace, Day, Source, Enrichment, Version, Status, Reason string
+	Events                                                      int
+	Share                                                       float64
+}
+
+func (r *rig) outcomes(s stock) {
+	r.t.Helper()
+	counts, looked := map[outcomeRow]int{}, map[[3]string]int{}
+	for _, e := range s.events {
+		if e.Received < time.Now().UnixMilli()-monthMillis {
+			continue
+		}
+		day := time.UnixMilli(e.Received).UTC().Format(time.DateOnly)
+		for _, o := range e.Enriched {
+			counts[outcomeRow{Workspace: r.workspace, Day: day, Source: e.Source, Enrichment: o[0], Version: o[1], Status: o[2], Reason: o[3]}]++
+			looked[[3]string{day, e.Source, o[0]}]++
+		}
+	}
+	var want []outcomeRow
+	for o, n := range counts {
+		o.Events, o.Share = n, float64(n)/float64(looked[[3]string{o.Day, o.Source, o.Enrichment}])
+		want = append(want, o)
+	}
+	if len(want) < 9 {
+		r.t.Errorf("%d outcomes: too few to tell anything", len(want))
+	}
+	same(r, "enrichment_outcomes", want, func(o outcomeRow) string {
+		return fmt.Sprint(o.Day, o.Source, o.Enrichment, o.Version, o.Status, o.Reason)
+	})
+}
+
 var currencyCode = regexp.MustCompile(`^(EUR|USD|GBP)$`)
 
 func qualityOfEvent(e *storedEvent, tills map[string]int, put func(field string, values []string, filled, valid bool)) {
@@ -118,6 +158,11 @@ func qualityOfEvent(e *storedEvent, tills map[string]int, put func(field string,
 	if e.Channel == "store" || e.Store != "" {
 		put("store_id", []string{e.Store}, e.Store != "", tills[e.Store] >= 10)
 	}
+	put("enriched.home", some(e.Commune), e.Home != "", e.Commune != "" || e.Country == "BE")
+	if e.Commune != "" {
+		put("enriched.area", []string{e.Area}, e.AreaStatus != "", e.Income != nil)
+	}
+	put("enriched.profile", []string{e.Age + "/" + e.Gender}, e.Age+e.Gender != "", e.Age != "" && e.Gender != "")
 	order := e.Name == "Order Completed"
 	if order {
 		put("order_id", []string{e.Order}, e.Order != "", true)

@@ -47,6 +47,11 @@ type storedEvent struct {
 	Ignored         []string
 	Stated          bool
 	Granted, Denied []string
+
+	Home, Country, Commune, Area, AreaStatus, Age, Gender string
+	Income                                                *int
+	// What the enrichments did, in order: name, version, status, reason.
+	Enriched [][4]string
 }
 
 const storedEvents = `SELECT customer_id, anchor AS Anchor, shared AS Shared, event_id, toUnixTimestamp64Milli(occurred_at) AS At, toUnixTimestamp64Milli(received_at) AS Received,
@@ -56,7 +61,10 @@ const storedEvents = `SELECT customer_id, anchor AS Anchor, shared AS Shared, ev
 	ifNull(toString(properties.email_id), '') AS EmailID, ifNull(toString(properties.order_id), '') AS PropertyOrder, items.product_id AS Products, items.category AS Categories,
 	list_category AS ListCategory, items.price AS Prices, coalesce(total, revenue, value, subtotal) AS Amount, currency AS Currency, survey_id AS Survey, feedback_kind AS Kind,
 	feedback_comment AS Comment, feedback_score AS Score, feedback_scale AS Scale, length(identifiers.type) AS IDs, ignored_identifiers.reason AS Ignored,
-	consent_stated AS Stated, consent_granted AS Granted, consent_denied AS Denied
+	consent_stated AS Stated, consent_granted AS Granted, consent_denied AS Denied,
+	home_basis AS Home, home_country AS Country, home_commune_code AS Commune, area_code AS Area, area_status AS AreaStatus, area_median_income AS Income,
+	if(profile_age_band != '', profile_age_band, customer_age_band) AS Age, if(profile_gender != '', profile_gender, customer_gender) AS Gender,
+	arrayMap((n, v, s, r) -> [n, v, s, r], enrichments.name, enrichments.version, enrichments.status, enrichments.reason) AS Enriched
 	FROM customer_events WHERE workspace = %s`
 
 type storedOrder struct {
@@ -124,6 +132,7 @@ func (r *rig) recount() {
 	same(r, settledOutliers, s.outliers(r.workspace, time.Now().UTC()), func(c outlierRow) string { return c.Kind + c.Subject + c.At })
 	r.health(s)
 	r.quality(s)
+	r.outcomes(s)
 }
 
 // later orders UUIDs as ClickHouse does: by their second half first.

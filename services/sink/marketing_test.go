@@ -105,7 +105,7 @@ const settledOutliers = "(SELECT * EXCEPT why FROM outliers WHERE kind != 'sourc
 func (r *rig) everything() [][]string {
 	r.t.Helper()
 	var all [][]string
-	for _, view := range []string{"campaign_performance", "first_last_touch", "store_web_overlap", "basket_pairs", settledOutliers, "feedback_scores", "data_quality", "(SELECT * EXCEPT freshness_s FROM pipeline_health)"} {
+	for _, view := range []string{"campaign_performance", "first_last_touch", "store_web_overlap", "basket_pairs", settledOutliers, "feedback_scores", "data_quality", "enrichment_outcomes", "(SELECT * EXCEPT freshness_s FROM pipeline_health)"} {
 		for _, row := range r.rows("SELECT count(), sum(cityHash64(toString(tuple(*)))) FROM (SELECT * FROM " + view + " WHERE workspace = %s)") {
 			all = append(all, append([]string{view}, row...))
 		}

@@ -38,8 +38,34 @@ func (m *retailer) add(anchor byte, source, channel, name string, at time.Time) 
 		received = m.now.Add(-time.Minute)
 	}
 	e.ReceivedAt = schemas.MillisOf(received)
+	m.enrich(e, int(anchor))
 	m.sent = append(m.sent, e)
 	return e
+}
+
+// enrich adds what is known of every third person and so on: a commune with statistics, one whose are withheld, a country without.
+func (m *retailer) enrich(e *schemas.EnrichedTouchpoint, n int) {
+	place := schemas.Enrichment{Name: "place", Version: fmt.Sprint("place-", n%2), Status: "skipped", Reason: "no_address"}
+	area := schemas.Enrichment{Name: "area", Version: "area-1", Status: "skipped", Reason: "consent"}
+	if n%3 == 0 {
+		place.Status, place.Reason = "applied", ""
+		e.Home = schemas.Some(schemas.Home{Basis: "event", Country: "FR", CommuneCode: []string{"69383", "35238"}[n%2]})
+		switch n % 4 {
+		case 0:
+			e.Home.Value = schemas.Home{Basis: "event", Country: []string{"BE", "FR"}[n%8/4]}
+		case 1:
+			e.Area = schemas.Some(schemas.Area{Code: e.Home.Value.CommuneCode, Status: "withheld"})
+			area.Status, area.Reason = "applied", ""
+		case 2:
+			e.Area = schemas.Some(schemas.Area{Code: e.Home.Value.CommuneCode, Status: "known", MedianIncome: schemas.Some[int32](21_000)})
+			area.Status, area.Reason = "applied", ""
+		}
+	}
+	if n%5 == 0 {
+		e.Profile = schemas.Some(schemas.Profile{AgeBand: []string{"25-34", ""}[n%2], Gender: "female"})
+		e.Customer = schemas.Some(schemas.KnownCustomer{AgeBand: []string{"75+", "35-44", ""}[n%3]})
+	}
+	e.Enrichments = []schemas.Enrichment{place, area}
 }
 
 func (m *retailer) ago(days float64) time.Time {

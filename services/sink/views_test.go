@@ -274,7 +274,7 @@ func TestContactsAreTheOnlyHome(t *testing.T) {
 func TestViewsKeepTheirTypes(t *testing.T) {
 	r := newRig(t)
 	for _, view := range []string{
-		"customer_events", "customer_traits", "customer_contacts", "identifiers", "id_graph_updates", "order_events", "orders", "order_items", "golden_contacts", "contact_facts", "customer_attributes", "customer_profiles", "profile_channel_mix",
+		"customer_events", "customer_traits", "customer_contacts", "identifiers", "id_graph_updates", "order_events", "orders", "order_items", "golden_contacts", "contact_facts", "customer_attributes", "customer_profiles", "profile_channel_mix", "enrichment_outcomes",
 		"contact_choices", "customers", "purchases", "sessions", "customer_rfm", "channel_mix", "abandoned_carts", "retention_cohorts",
 		"refreshes", "campaign_performance", "first_last_touch", "store_web_overlap", "basket_pairs", "outliers", "feedback_scores", "data_quality", "pipeline_health",
 	} {

@@ -42,6 +42,7 @@ GRANT
     SELECT ON parcours.customer_traits,
     SELECT ON parcours.customers,
     SELECT ON parcours.data_quality,
+    SELECT ON parcours.enrichment_outcomes,
     SELECT ON parcours.feedback_scores,
     SELECT ON parcours.first_last_touch,
     SELECT ON parcours.id_graph_updates,

@@ -7,7 +7,7 @@ REFRESH EVERY 1 HOUR OFFSET 33 MINUTE
 (
     workspace       LowCardinality(String) COMMENT 'Tenant.',
     source          LowCardinality(String) COMMENT 'Emitter.',
-    field           LowCardinality(String) COMMENT 'What is looked at: a field of events, as received in the last 30 days, or contact.x, what the source last said of each anchor. occurred_at has a row for every source that sent an event in this time.',
+    field           LowCardinality(String) COMMENT 'What is looked at: a field of events, as received in the last 30 days, enriched.x, what enrichments added to them, or contact.x, what the source last said of each anchor. occurred_at has a row for every source that sent an event in this time.',
     checked         UInt64 COMMENT 'Events or anchors that should have it.',
     filled          UInt64 COMMENT 'Those that have it.',
     complete        Float64 COMMENT 'filled by checked, 0 to 1.',
@@ -55,6 +55,11 @@ FROM
             amount IS NOT NULL OR arrayExists(p -> p IS NOT NULL, e.`items.price`) AS has_amount,
             e.currency IN ('AED','AFN','ALL','AMD','AOA','ARS','AUD','AWG','AZN','BAM','BBD','BDT','BGN','BHD','BIF','BMD','BND','BOB','BRL','BSD','BTN','BWP','BYN','BZD','CAD','CDF','CHF','CLP','CNY','COP','CRC','CUP','CVE','CZK','DJF','DKK','DOP','DZD','EGP','ERN','ETB','EUR','FJD','FKP','GBP','GEL','GHS','GIP','GMD','GNF','GTQ','GYD','HKD','HNL','HTG','HUF','IDR','ILS','INR','IQD','IRR','ISK','JMD','JOD','JPY','KES','KGS','KHR','KMF','KPW','KRW','KWD','KYD','KZT','LAK','LBP','LKR','LRD','LSL','LYD','MAD','MDL','MGA','MKD','MMK','MNT','MOP','MRU','MUR','MVR','MWK','MXN','MYR','MZN','NAD','NGN','NIO','NOK','NPR','NZD','OMR','PAB','PEN','PGK','PHP','PKR','PLN','PYG','QAR','RON','RSD','RUB','RWF','SAR','SBD','SCR','SDG','SEK','SGD','SHP','SLE','SOS','SRD','SSP','STN','SVC','SYP','SZL','THB','TJS','TMT','TND','TOP','TRY','TTD','TWD','TZS','UAH','UGX','USD','UYU','UZS','VES','VND','VUV','WST','XAF','XCD','XCG','XOF','XPF','YER','ZAR','ZMW','ZWG') AS good_currency,
             NOT hasAny(e.consent_granted, e.consent_denied) AS good_consent,
+            e.home_basis != '' AS has_home,
+            e.home_commune_code != '' AS has_commune,
+            e.area_status != '' AS has_area,
+            e.profile_age_band != '' OR e.customer_age_band != '' AS has_age,
+            e.profile_gender != '' OR e.customer_gender != '' AS has_gender,
             e.occurred_at <= e.received_at + INTERVAL 5 MINUTE AND e.occurred_at >= e.received_at - INTERVAL 2 YEAR AS plausible
         SELECT
             toString(e.workspace) AS workspace,
@@ -84,7 +89,15 @@ FROM
                     'events with products, filled when all lines are; at most 100 bytes, without spaces at the ends'),
                 ('items.price', countIf(has_items AND is_order), countIf(has_items AND is_order AND all_prices), countIf(has_items AND is_order AND all_prices AND good_prices), countIf(has_items AND is_order AND all_prices AND in_time),
                     length(groupUniqArrayArray(if(has_items AND is_order AND all_prices, e.`items.price`, []))), maxIf(e.received_at, has_items AND is_order),
-                    'orders and tickets with products, filled when all lines are; above 0')
+                    'orders and tickets with products, filled when all lines are; above 0'),
+                ('enriched.home', count(), countIf(has_home), countIf(has_home AND (has_commune OR e.home_country NOT IN ('', 'FR'))), countIf(has_home AND in_time), uniqExactIf(e.home_commune_code, has_commune), newest,
+                    'every event, filled when a home is known; its commune is, or another country than France; distinct values are communes'),
+                ('enriched.area', countIf(has_commune), countIf(has_commune AND has_area), countIf(has_commune AND e.area_median_income IS NOT NULL), countIf(has_commune AND has_area AND in_time),
+                    uniqExactIf(e.area_code, has_commune AND has_area), maxIf(e.received_at, has_commune),
+                    'events whose commune is known, filled when its statistics were asked for; the median income is published and not withheld; distinct values are areas'),
+                ('enriched.profile', count(), countIf(has_age OR has_gender), countIf(has_age AND has_gender), countIf((has_age OR has_gender) AND in_time),
+                    uniqExactIf((if(e.profile_age_band != '', e.profile_age_band, e.customer_age_band), if(e.profile_gender != '', e.profile_gender, e.customer_gender)), has_age OR has_gender), newest,
+                    'every event, filled when age band or gender is stated or known of the customer; both are')
             ] AS ones
         FROM parcours.events AS e
         WHERE e.received_at >= now('UTC') - INTERVAL 30 DAY
