@@ -117,8 +117,12 @@ func checkAnswer(t interface{ Fatalf(string, ...any) }, x *Index, a Address) {
 func FuzzFind(f *testing.F) {
 	x := small(f)
 	for _, seed := range [][4]string{
-		{"75012", "Paris 12e", "", ""}, {"69003", "LYON CEDEX 03", "Rhône", "FR"}, {"", "12 rue de Lyon, 75012 Paris", "", "France"}, {"1000", "Havre (Le)", "69", "?"},
-		{"F-01300", "s/s\xff/", "2A", "BE"}, {"75 012", "(,)", "()", ""},
+		{"75012", "Paris 12e", "", ""},
+		{"69003", "LYON CEDEX 03", "Rhône", "FR"},
+		{"", "12 rue de Lyon, 75012 Paris", "", "France"},
+		{"1000", "Havre (Le)", "69", "?"},
+		{"F-01300", "s/s\xff/", "2A", "BE"},
+		{"75 012", "(,)", "()", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])
 	}

@@ -199,6 +199,7 @@ func (e *entry) fillZone(s *Shop) error {
 	if s.Department != "" && (calendar.Config{Department: s.Department}).Validate() != nil {
 		s.Department = "" // The postcode is no French one.
 	}
+	s.abroad = country != "" && country != "FR" && s.Department == ""
 	s.Timezone = e.value(columnTimezone)
 	if s.Timezone == "" && s.Department != "" {
 		s.Timezone = calendar.Zone(s.Department)

@@ -20,6 +20,8 @@ const (
 type Hours struct {
 	days  [holidays + 1][]span
 	known [holidays + 1]bool
+	// late says that the shop is open past midnight on some day.
+	late bool
 }
 
 // span is open from a minute of the day to before another, which may be one of the next day.
@@ -89,7 +91,12 @@ func (h *Hours) add(rule string) error {
 	return nil
 }
 
-func (h *Hours) set(day int, spans []span) { h.days[day], h.known[day] = spans, true }
+func (h *Hours) set(day int, spans []span) {
+	h.days[day], h.known[day] = spans, true
+	for _, s := range spans {
+		h.late = h.late || s.to > minutesOfDay
+	}
+}
 
 // selector cuts the days off a rule. A rule without days is for all seven.
 func selector(rule string) (which [holidays + 1]bool, times string, err error) {
@@ -210,10 +217,12 @@ func (h *Hours) Open(local time.Time, holiday func(year int, month time.Month, d
 		return false, false
 	}
 	minute := local.Hour()*60 + local.Minute()
-	yesterday := h.kind(local.AddDate(0, 0, -1), holiday)
-	for _, s := range h.days[yesterday] {
-		if minute+minutesOfDay < s.to {
-			return true, true
+	if h.late {
+		yesterday := h.kind(local.AddDate(0, 0, -1), holiday)
+		for _, s := range h.days[yesterday] {
+			if minute+minutesOfDay < s.to {
+				return true, true
+			}
 		}
 	}
 	today := h.kind(local, holiday)

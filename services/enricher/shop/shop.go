@@ -40,6 +40,8 @@ type Shop struct {
 	Hours *Hours
 
 	location *time.Location
+	// abroad says that no French bank holidays count.
+	abroad bool
 }
 
 // Directory is the shops of a file.
@@ -87,12 +89,7 @@ func (s *Shop) Open(at time.Time, elsewhere *time.Location) (open, known bool) {
 }
 
 func (s *Shop) holiday(year int, month time.Month, day int) bool {
-	return !s.abroad() && calendar.Holiday(year, month, day, s.Department) != ""
-}
-
-func (s *Shop) abroad() bool {
-	code, ok := place.CountryCode(s.Country)
-	return s.Country != "" && (!ok || code != "FR") && s.Department == ""
+	return !s.abroad && calendar.Holiday(year, month, day, s.Department) != ""
 }
 
 // Dataset is that of shops.
