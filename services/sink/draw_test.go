@@ -99,8 +99,11 @@ func drawTouchpoint(t *rapid.T) *schemas.EnrichedTouchpoint {
 		field       *schemas.Optional[int32]
 		least, most int32
 	}{
-		{&profile.Age, 0, 150}, {&profile.AddressCompleteness, 0, 100}, {&profile.Contactability, 0, 100},
-		{&area.IncomeQuintile, 1, 5}, {&area.IncomeDecile, 1, 10},
+		{&profile.Age, 0, 150},
+		{&profile.AddressCompleteness, 0, 100},
+		{&profile.Contactability, 0, 100},
+		{&area.IncomeQuintile, 1, 5},
+		{&area.IncomeDecile, 1, 10},
 	} {
 		if whole.field.Valid {
 			whole.field.Value = rapid.Int32Range(whole.least, whole.most).Draw(t, "whole")

@@ -46,7 +46,10 @@ func eraseStatements(rows []identitymap.Row) []string {
 	before := "arrayExists(e -> e.1 = workspace AND e.2 = node AND version < e.3, [" + strings.Join(versions, ", ") + "]) AND (workspace, node) IN " + set
 	var statements []string
 	for _, t := range []struct{ table, where string }{
-		{"contacts", stated}, {"traits", stated}, {"identity_audit", paired}, {"identity_changes", before},
+		{"contacts", stated},
+		{"traits", stated},
+		{"identity_audit", paired},
+		{"identity_changes", before},
 		{"attributes", "subject_kind = 'node' AND (workspace, node) IN " + set},
 	} {
 		name := warehouse.Database + "." + t.table
