@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// real is the list of communes that `make data` installs; the test is skipped where it is not there.
-func real(t testing.TB) *Index {
+// installed is the list of communes that `make data` installs; the test is skipped where it is not there.
+func installed(t testing.TB) *Index {
 	t.Helper()
-	x, err := loadReal()
+	x, err := loadInstalled()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func real(t testing.TB) *Index {
 	return x
 }
 
-var loadReal = sync.OnceValues(func() (*Index, error) {
+var loadInstalled = sync.OnceValues(func() (*Index, error) {
 	paths := map[string]string{}
 	err := filepath.WalkDir("../../../.cache/reference", func(path string, entry fs.DirEntry, err error) error {
 		if os.IsNotExist(err) {

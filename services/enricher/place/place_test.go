@@ -27,7 +27,7 @@ func told(x *Index, a Address) string {
 }
 
 func TestAddressesOfRealLife(t *testing.T) {
-	x := real(t)
+	x := installed(t)
 	n := golden.Run(t, "testdata/addresses.txt", func(_ *testing.T, fields map[string]string) string {
 		return told(x, typedAs(fields["typed"]))
 	})
@@ -134,7 +134,7 @@ func FuzzFind(f *testing.F) {
 
 // Whoever writes a commune as the list does, with its postcode, is understood: each commune of France.
 func TestEveryCommuneIsFoundByItsName(t *testing.T) {
-	x := real(t)
+	x := installed(t)
 	wrong := 0
 	f := func(at int, city string) {
 		town := &x.towns[at]
@@ -162,7 +162,7 @@ func TestEveryCommuneIsFoundByItsName(t *testing.T) {
 
 // The simulator's towns are those of the demo: 97 % of its customers have to get a commune and a region.
 func TestTheTownsOfTheSimulator(t *testing.T) {
-	x := real(t)
+	x := installed(t)
 	data, err := os.ReadFile("../../../cmd/parcours/simulate/data/towns.tsv")
 	if err != nil {
 		t.Fatal(err)
@@ -408,7 +408,7 @@ func TestDistanceOfNames(t *testing.T) {
 }
 
 func BenchmarkFind(b *testing.B) {
-	x := real(b)
+	x := installed(b)
 	for _, typed := range []string{"75012|Paris", "69427|LYON CEDEX 03", "11000|Carcasonne", "|Nice, Provence-Alpes-Côte d'Azur"} {
 		b.Run(typed, func(b *testing.B) {
 			a := typedAs(typed)
