@@ -158,9 +158,11 @@ func TestBrokenFiles(t *testing.T) {
 	f(head+"1;AA;1990;-5\n", "births")
 	f(head+"1;AA;1990;99999999\n", "births")
 	f(head+"1;AA;1990\n", "wrong number of fields")
-	f("PAR1 and nothing else", "")
+	f("PAR1 and nothing else", "cut off")
+	f("PAR1", "cut off")
 	whole := string(smallParquet(t))
-	f(whole[:len(whole)/2], "")
+	f(whole[:len(whole)/2], "cut off")
+	f(whole[:len(whole)-8]+"\xff\xff\xff\xffPAR1", "cut off") // A footer of 4 GB, for which the library would take memory first.
 }
 
 func TestFullNames(t *testing.T) {

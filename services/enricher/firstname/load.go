@@ -265,6 +265,9 @@ func (b *builder) parquet(file io.ReaderAt, size int64) (err error) {
 			err = fmt.Errorf("the Parquet file is broken: %v", cause)
 		}
 	}()
+	if err := checkFooter(file, size); err != nil {
+		return err
+	}
 	f, err := parquet.OpenFile(file, size)
 	if err != nil {
 		return err
@@ -283,6 +286,21 @@ func (b *builder) parquet(file io.ReaderAt, size int64) (err error) {
 		if err := b.rowGroup(group, columns); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkFooter looks at the end of the file: the library takes as much memory for the footer as the file says that it has, up to 4 GB.
+func checkFooter(file io.ReaderAt, size int64) error {
+	var end [8]byte
+	if size < int64(len(end)+len(parquetMark)) {
+		return errors.New("the Parquet file is cut off")
+	}
+	if _, err := file.ReadAt(end[:], size-int64(len(end))); err != nil {
+		return err
+	}
+	if !bytes.Equal(end[4:], parquetMark) || int64(binary.LittleEndian.Uint32(end[:4])) > size-int64(len(end)+len(parquetMark)) {
+		return errors.New("the Parquet file is cut off")
 	}
 	return nil
 }
