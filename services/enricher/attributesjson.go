@@ -64,3 +64,14 @@ func cutMember(text string) (name, value, rest string) {
 	}
 	return name, text, ""
 }
+
+// hasProvider tells whether the object has a member of that name.
+func hasProvider(object, name string) bool {
+	for rest := object[1 : len(object)-1]; rest != ""; {
+		var key string
+		if key, _, rest = cutMember(rest); key == name {
+			return true
+		}
+	}
+	return false
+}

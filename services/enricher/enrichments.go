@@ -28,17 +28,19 @@ var order = []string{Customer, UserAgent, Traffic, Network, Place, Shop, Calenda
 
 // makers make the links by name. A name with a dot, such as provider.acme, is made by what stands under the part before it.
 var makers = map[string]func(parts) (Enrichment, error){
-	UserAgent: newUserAgent,
-	Traffic:   newTraffic,
-	Network:   newNetwork,
-	Place:     newPlace,
-	Shop:      newShop,
-	Calendar:  newCalendar,
-	Provider:  newBought,
-	Person:    newPerson,
-	Area:      newArea,
-	FirstName: newFirstName,
-	Money:     newMoney,
+	UserAgent:  newUserAgent,
+	Traffic:    newTraffic,
+	Network:    newNetwork,
+	Place:      newPlace,
+	Shop:       newShop,
+	Calendar:   newCalendar,
+	Customer:   newCustomer,
+	Provider:   newBought,
+	Attributes: newImported,
+	Person:     newPerson,
+	Area:       newArea,
+	FirstName:  newFirstName,
+	Money:      newMoney,
 }
 
 // Purposes of the enrichments.

@@ -48,11 +48,16 @@ func newBought(p parts) (Enrichment, error) {
 func (b *bought) Describe() Description { return b.description }
 
 func (b *bought) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Outcome {
+	// 1. Another instance, or an earlier event, may have asked: then it is known, and nobody is asked.
+	if known := knownOf(added, b.name, b.description.Purpose); known != "" && provider.OfPerson(b.subject) {
+		added.Attributes = withProvider(added.Attributes, b.name, known)
+		return Applied()
+	}
 	key, reason := b.key(event, added)
 	if reason != "" {
 		return Skipped(reason)
 	}
-	// What is remembered, then what cannot be asked now, then the asking.
+	// 2. What is remembered, then what cannot be asked now, then the asking.
 	answer := b.provider.Find(key)
 	if answer == nil {
 		answer = b.provider.Closed(key)

@@ -3,6 +3,7 @@ package enricher
 import (
 	"github.com/parcours-cdp/parcours/internal/identifier"
 	"github.com/parcours-cdp/parcours/internal/workspace"
+	"github.com/parcours-cdp/parcours/services/enricher/attributes"
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
 	"go.uber.org/zap"
 )
@@ -25,4 +26,6 @@ type parts struct {
 type lasting struct {
 	// providers are asked over HTTP; nil when there are none.
 	providers *providers
+	// store knows what providers say of people and areas; nil knows nothing.
+	store *attributes.Store
 }

@@ -1,6 +1,9 @@
 package enricher
 
-import "github.com/parcours-cdp/parcours/schemas"
+import (
+	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/enricher/attributes"
+)
 
 // Suffix holds the fields that the enricher adds, and what the links know besides.
 type Suffix struct {
@@ -20,6 +23,8 @@ type Suffix struct {
 
 	// Permissions are what may be done with the event. The chain has asked for its links; a link that writes what several providers know asks for each.
 	Permissions Permissions
+	// Known is what is known of the customer, by earlier events and by providers; nil when nothing is. It is never written to the event as it is.
+	Known *attributes.Known
 }
 
 // field is one field of the suffix. A link that was not applied has its fields reset, and only fields of links that were applied reach the event.
@@ -91,8 +96,8 @@ func fieldOf(name string) *field {
 	return nil
 }
 
-// clear makes it ready for the next event.
-func (s *Suffix) clear() { *s = Suffix{} }
+// clear takes out what links wrote.
+func (s *Suffix) clear() { *s = Suffix{Known: s.Known} }
 
 // noAttributes is the empty object, as the schema has it by default.
 const noAttributes = "{}"
