@@ -88,6 +88,7 @@ type Chain struct {
 	steps   []step
 	reads   []string
 	policy  *policy
+	people  *people
 	observe func(link int, outcome Outcome)
 	// asked are the links that the last event waits for. again is set before such an event comes again: only these have not been observed.
 	asked, again uint64
@@ -173,7 +174,11 @@ func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
 	added.clear()
 	clearFields(event)
 	event.Enrichments = event.Enrichments[:0]
-	added.Permissions = c.policy.ask(&event.IdentifiedTouchpoint, nil)
+	var err error
+	if added.Known, err = c.people.meet(&event.IdentifiedTouchpoint); err != nil {
+		return err
+	}
+	added.Permissions = c.policy.ask(&event.IdentifiedTouchpoint, added.Known.LastConsent())
 	var asked uint64
 	again := c.again
 	c.asked, c.again = 0, 0
@@ -211,7 +216,39 @@ func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
 	if c.asked = asked; asked != 0 {
 		return errAsked
 	}
+	return c.learn(event, added)
+}
+
+// learn keeps what the event says of its customer, which counts for the event itself.
+func (c *Chain) learn(event *schemas.EnrichedTouchpoint, added *Suffix) error {
+	news, err := c.people.learn(event, added)
+	if err != nil || !news {
+		return err
+	}
+	i := slices.IndexFunc(c.steps, func(s step) bool { return s.name == Customer })
+	if i < 0 {
+		return nil
+	}
+	if added.Known, err = c.people.meet(&event.IdentifiedTouchpoint); err != nil {
+		return err
+	}
+	if outcome := c.attempt(&c.links[i], &c.steps[i], event, added); outcome.Status == StatusApplied {
+		event.Customer = added.Customer
+		event.Enrichments[i].Status, event.Enrichments[i].Reason = outcome.Status, outcome.Reason
+	}
 	return nil
+}
+
+// with has the chain know people; nil nobody.
+func (c *Chain) with(p *people) *Chain {
+	if c.people = p; p != nil {
+		for _, path := range peopleReads {
+			if !slices.Contains(c.reads, path) {
+				c.reads = append(c.reads, path)
+			}
+		}
+	}
+	return c
 }
 
 // attempt runs a link if its purpose is allowed.

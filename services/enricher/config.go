@@ -32,6 +32,8 @@ type Config struct {
 	UserAgent useragent.Config `koanf:"user_agent"`
 	Traffic   traffic.Config   `koanf:"traffic"`
 	Calendar  calendar.Config  `koanf:"calendar"`
+	// Customer configures the enrichment of this name, and what is kept for it.
+	Customer CustomerConfig `koanf:"customer"`
 	// Person configures the enrichment of this name.
 	Person person.Config `koanf:"person"`
 	// FirstName configures the enrichment of this name.
@@ -63,6 +65,7 @@ func DefaultConfig() Config {
 		Purposes:     DefaultPurposes(),
 		Reference:    reference.DefaultConfig(),
 		UserAgent:    useragent.DefaultConfig(),
+		Customer:     DefaultCustomerConfig(),
 		Person:       person.DefaultConfig(),
 		FirstName:    firstname.DefaultConfig(),
 		BatchRecords: 5_000,
@@ -131,6 +134,7 @@ func (c Config) sections() []section {
 	return []section{
 		{"purposes", c.Purposes.Validate},
 		{"reference", func() error { return c.Reference.Validate(Datasets()) }},
+		{Customer, c.Customer.Validate},
 		{UserAgent, c.UserAgent.Validate},
 		{Traffic, c.Traffic.Validate},
 		{Calendar, c.Calendar.Validate},

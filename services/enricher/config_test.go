@@ -67,10 +67,12 @@ func TestConfigurationFaultsNameTheField(t *testing.T) {
 		}
 	}
 	f("enricher.enrichments[0].name", func(c *Config) { c.Enrichments[0].Name = "weather" })
-	f("enricher.enrichments[1].name", func(c *Config) { c.Enrichments[1].Name = UserAgent })
+	f("enricher.enrichments[1].name", func(c *Config) { c.Enrichments[1].Name = c.Enrichments[0].Name })
 	f("enricher.user_agent: cache_entries", func(c *Config) { c.UserAgent.CacheEntries = 0 })
 	f("enricher.traffic: groups[0].when", func(c *Config) { c.Traffic.Groups = []traffic.Group{{Name: "brand"}} })
 	f("enricher.calendar: stores.1", func(c *Config) { c.Calendar.Stores = map[string]calendar.Store{"1": {Department: "0"}} })
+	f("enricher.customer: traits[1] is \"Loyalty-Tier\", which loyalty_tier[0] has already", func(c *Config) { c.Customer.Traits = []string{"age", "Loyalty-Tier"} })
+	f("enricher.customer: store.filter_bytes", func(c *Config) { c.Customer.Store.FilterBytes = 0 })
 	f("enricher.batch_records", func(c *Config) { c.BatchRecords = 0 })
 	f("enricher.batch_bytes", func(c *Config) { c.BatchBytes = 0 })
 	f("enricher.batch_wait", func(c *Config) { c.BatchWait = time.Hour })

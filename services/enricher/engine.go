@@ -43,7 +43,9 @@ type garage struct {
 	assemble func(data *reference.Snapshot, before *engine) ([]Link, error)
 	purposes Purposes
 	metrics  *metrics
-	log      *zap.Logger
+	// people are known to every engine; nil for none.
+	people *people
+	log    *zap.Logger
 
 	engine *engine
 	// spoiled is the snapshot of which no engine could be made.
@@ -89,7 +91,7 @@ func (g *garage) build(data *reference.Snapshot) (*engine, error) {
 		d := link.Describe()
 		g.log.Info("enrichment ready", zap.String("enrichment", d.Name), zap.String("version", d.Version), zap.Bool("required", link.Required))
 	}
-	return &engine{snapshot: data, links: links, observer: o, worker: worker{chain: chain}, transforms: map[int32]*transform{}}, nil
+	return &engine{snapshot: data, links: links, observer: o, worker: worker{chain: chain.with(g.people)}, transforms: map[int32]*transform{}}, nil
 }
 
 // close gives the reference data back.

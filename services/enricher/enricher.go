@@ -52,6 +52,18 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	if made.lasting.providers, err = openProviders(ctx, cfg, p.Workspace, p.Registry, providerOptions(p.Log, p.Metrics)); err != nil {
 		return err
 	}
+	if err := p.Kafka.EnsureTopics(ctx, stream.Identified, stream.Enriched, stream.Rejected, stream.Attributes, stream.IdentityMap); err != nil {
+		return err
+	}
+	if g.people, err = openPeople(ctx, cfg, p); err != nil {
+		return err
+	}
+	defer func() {
+		if err := g.people.store.Close(); err != nil {
+			p.Log.Warn("the attribute store could not be closed; it will be read anew", zap.Error(err))
+		}
+	}()
+	made.lasting.store = g.people.store
 	g.assemble = func(data *reference.Snapshot, before *engine) ([]Link, error) {
 		made := made
 		made.data = data
@@ -60,28 +72,37 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 	if _, err := g.ready(); err != nil {
 		return err
 	}
-	if err := p.Kafka.EnsureTopics(ctx, stream.Identified, stream.Enriched, stream.Rejected, stream.Attributes); err != nil {
-		return err
-	}
 	kept, err := quarantine.New(ctx, p.Registry, "enricher")
 	if err != nil {
 		return err
 	}
 	s := &stage{kafka: p.Kafka, registry: p.Registry, quarantine: kept, garage: g, providers: made.lasting.providers, metrics: g.metrics, unusable: map[int32]error{}}
-	p.Ready.Set(part, true, "")
 	defer p.Ready.Set(part, false, "stopped")
 	beside, stop := context.WithCancel(ctx)
 	group, beside := errgroup.WithContext(beside)
 	group.Go(func() error { return library.Run(beside) })
 	group.Go(func() error { return made.lasting.providers.run(beside) })
+	group.Go(func() error { return g.people.store.Run(beside) })
 	group.Go(func() error {
 		defer stop() // Nothing else has a use without the consumer.
+		if err := g.people.wait(beside, p.Ready, part); err != nil {
+			return stopped(beside, err)
+		}
+		p.Ready.Set(part, true, "")
 		return p.Kafka.Consume(beside, stream.Consumer{
 			Group: Group, Topics: []string{stream.Identified},
 			MaxRecords: cfg.BatchRecords, MaxBytes: cfg.BatchBytes, MaxWait: cfg.BatchWait,
 		}, s.handle)
 	})
 	return group.Wait()
+}
+
+// stopped is nil for an error that only says that the service was told to stop.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // stage is the shell around the chain: Kafka, the registry, metrics and the clock.
@@ -146,11 +167,15 @@ func (s *stage) handle(ctx context.Context, batch []stream.Range) error {
 		enriched += done
 	}
 	outputs = append(outputs, s.providers.records()...)
+	// What the events said of people goes with them: once their offsets are committed nobody will say it again.
+	said := s.garage.people.records()
+	outputs = append(outputs, said...)
 	// 2. Write, and wait for all the acknowledgements. A crash here leaves some of them written: the batch is repeated.
 	if err := s.kafka.Produce(ctx, outputs...); err != nil {
 		s.buffer = nil // Kafka's client may still hold it.
 		return err
 	}
+	s.garage.people.written(said)
 	s.metrics.events.WithLabelValues("enriched").Add(float64(enriched))
 	s.metrics.events.WithLabelValues("quarantined").Add(float64(count - enriched))
 	s.metrics.cache(s.engine.links)
@@ -198,11 +223,14 @@ func (s *stage) enrich(ctx context.Context, record *stream.Record) (reason strin
 	}
 	s.engine.observer.begin()
 	s.buffer, err = s.engine.worker.append(s.buffer, t, body)
-	var required *RequiredError
+	var (
+		required *RequiredError
+		state    *stateError
+	)
 	switch {
 	case err == nil:
 		return "", nil
-	case errors.Is(err, errAsked):
+	case errors.Is(err, errAsked), errors.As(err, &state):
 		return "", err
 	case errors.As(err, &required):
 		return reasonRequired, err

@@ -36,6 +36,14 @@ type Known struct {
 	Stated bool
 }
 
+// LastConsent is the last statement of the customer; nil when there was none.
+func (k *Known) LastConsent() *schemas.Consent {
+	if k == nil {
+		return nil
+	}
+	return k.Consent
+}
+
 // Provided is what one provider says of the customer for one purpose.
 type Provided struct {
 	Provider, Purpose, Party, Licence string

@@ -141,8 +141,8 @@ func TestErasureRemovesForEver(t *testing.T) {
 func TestWhatARecordLacksIsWrittenAgain(t *testing.T) {
 	n := node(1)
 	for name, play := range map[string]func(a, b *instance, l *topics){
-		"both read everything": func(a, b *instance, _ *topics) { readAll(t, a, b) },
-		"only the first reads": func(a, _ *instance, _ *topics) { readAll(t, a) },
+		"both read everything":  func(a, b *instance, _ *topics) { readAll(t, a, b) },
+		"only the first reads":  func(a, _ *instance, _ *topics) { readAll(t, a) },
 		"only the second reads": func(_, b *instance, _ *topics) { readAll(t, b) },
 		"the first reads after compaction": func(a, _ *instance, l *topics) {
 			l.compact()
