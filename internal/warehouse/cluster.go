@@ -106,6 +106,9 @@ func (c cluster) rewrite(sql string) ([]string, error) {
 	case first.is("CREATE", "DROP", "ALTER", "TRUNCATE", "OPTIMIZE", "DETACH", "ATTACH"):
 		s.at++
 		all, err = c.definition(s, strings.ToUpper(first.text))
+	case first.is("DELETE"):
+		s.at++
+		all, err = c.deletion(s)
 	case first.is("GRANT", "REVOKE"):
 		all = c.grant(s, first)
 	case first.is("SYSTEM"):
@@ -117,6 +120,18 @@ func (c cluster) rewrite(sql string) ([]string, error) {
 		return nil, fmt.Errorf("rewrite %s for cluster %s: %w", verb(sql), c.name, err)
 	}
 	return all, nil
+}
+
+// deletion takes rows from the table of every shard.
+func (c cluster) deletion(s *statement) ([]string, error) {
+	if !s.skip("FROM") {
+		return nil, fmt.Errorf("%q stands where FROM should", s.peek(0).text)
+	}
+	name, err := s.table()
+	if err != nil {
+		return nil, err
+	}
+	return []string{apply(s.sql, []edit{{name.end, name.end, localSuffix + c.on()}})}, nil
 }
 
 func (c cluster) definition(s *statement, verb string) ([]string, error) {

@@ -39,6 +39,7 @@ func TestStatementsForACluster(t *testing.T) {
 		"ALTER TABLE parcours.x_local ON CLUSTER 'c' ADD COLUMN IF NOT EXISTS a Decimal(18, 4), ADD COLUMN b String",
 		"ALTER TABLE parcours.x ON CLUSTER 'c' ADD COLUMN IF NOT EXISTS a Decimal(18, 4), ADD COLUMN b String")
 	f("ALTER TABLE parcours.x DROP COLUMN a", "ALTER TABLE parcours.x ON CLUSTER 'c' DROP COLUMN a", "ALTER TABLE parcours.x_local ON CLUSTER 'c' DROP COLUMN a")
+	f("DELETE FROM parcours.x WHERE a = 1 SETTINGS mutations_sync = 2", "DELETE FROM parcours.x_local ON CLUSTER 'c' WHERE a = 1 SETTINGS mutations_sync = 2")
 	f("ALTER TABLE parcours.x DELETE WHERE a = 1 SETTINGS mutations_sync = 2", "ALTER TABLE parcours.x_local ON CLUSTER 'c' DELETE WHERE a = 1 SETTINGS mutations_sync = 2")
 	f("ALTER TABLE parcours.x MODIFY TTL toDateTime(at) + INTERVAL 3 MONTH", "ALTER TABLE parcours.x_local ON CLUSTER 'c' MODIFY TTL toDateTime(at) + INTERVAL 3 MONTH")
 	f("ALTER TABLE parcours.x ADD COLUMN a Int8, ADD INDEX i a TYPE minmax",
