@@ -34,7 +34,6 @@ var makers = map[string]func(parts) (Enrichment, error){
 	Place:      newPlace,
 	Shop:       newShop,
 	Calendar:   newCalendar,
-	Customer:   newCustomer,
 	Provider:   newBought,
 	Attributes: newImported,
 	Person:     newPerson,
