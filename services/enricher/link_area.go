@@ -42,8 +42,11 @@ func (s *surroundings) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix)
 	if s.statistics == nil {
 		return Skipped(reasonNoData)
 	}
-	home := &added.Home.Value
-	found, ok := s.statistics.Find(irisOf(event), home.CommuneCode)
+	iris := irisOf(event)
+	if iris == "" && added.Known != nil {
+		iris = added.Known.IRIS
+	}
+	found, ok := s.statistics.Find(iris, added.Home.Value.CommuneCode)
 	switch {
 	case ok:
 	case added.Home.Valid:

@@ -14,6 +14,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/enricher/area"
+	"github.com/parcours-cdp/parcours/services/enricher/attributes"
 	"github.com/parcours-cdp/parcours/services/enricher/place"
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
 )
@@ -104,6 +105,11 @@ func TestAreaOfResidence(t *testing.T) {
 	}), "")
 	f("no residence", "-", `{"irises": true}`, none, "no_home")
 	f("abroad", "", "", none, "no_commune")
+	known := Suffix{Known: &attributes.Known{IRIS: "010010101"}, Home: schemas.Some(schemas.Home{CommuneCode: "01001"})}
+	link.Apply(new(schemas.IdentifiedTouchpoint), &known)
+	if diff := cmp.Diff(part, known.Area); diff != "" {
+		t.Errorf("an IRIS that was stated before: %s", diff)
+	}
 	without := makeLink(t, newArea, "EUR")
 	if outcome := without.Apply(new(schemas.IdentifiedTouchpoint), new(Suffix)); outcome.Reason != reasonNoData {
 		t.Errorf("without data: %+v", outcome)

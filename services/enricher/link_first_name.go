@@ -83,7 +83,7 @@ func (n *naming) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Outco
 		return Skipped(reasonUnknownFirstName)
 	}
 	added.FirstName = schemas.Some(*estimate)
-	if person.BirthDate.Valid || added.Profile.Value.Age.Valid { // What is known is not estimated.
+	if person.BirthDate.Valid || added.Profile.Value.Age.Valid || (added.Known != nil && added.Known.BirthMonth != "") { // What is known is not estimated.
 		e := &added.FirstName.Value
 		e.BirthDecade, e.BirthDecadeProbability = schemas.Optional[int32]{}, schemas.Optional[float64]{}
 		e.AgeBand, e.AgeBandProbability = "", schemas.Optional[float64]{}

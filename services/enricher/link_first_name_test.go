@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/enricher/attributes"
 	"github.com/parcours-cdp/parcours/services/enricher/firstname"
 )
 
@@ -62,6 +63,10 @@ func TestFirstNames(t *testing.T) {
 	added := Suffix{Profile: schemas.Some(schemas.Profile{Age: schemas.Some[int32](80)})}
 	if link.Apply(namedEvent(schemas.Person{FirstName: "Monique"}), &added); added.FirstName.Value.AgeBand != "" {
 		t.Error("an age is estimated beside the one that is known")
+	}
+	added = Suffix{Known: &attributes.Known{BirthMonth: "1946-03"}}
+	if link.Apply(namedEvent(schemas.Person{FirstName: "Monique"}), &added); added.FirstName.Value.BirthDecade.Valid || !added.FirstName.Valid {
+		t.Error("a decade is estimated beside the month that is known of the customer")
 	}
 	without := makeLink(t, newFirstName, "EUR")
 	if outcome := without.Apply(namedEvent(schemas.Person{FirstName: "Monique"}), new(Suffix)); outcome.Reason != reasonNoData {

@@ -66,7 +66,7 @@ func (r *agesReader) read(file io.Reader) error {
 	r.year = max(r.year, columns.year)
 	for {
 		row, err := sheet.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -200,7 +200,7 @@ func (r *agesReader) readFile(f reference.File) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // It was only read.
 	if err := r.read(file); err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}

@@ -15,8 +15,8 @@ import (
 
 const sharedData = "../../../../shared/data/"
 
-// real reads a publisher's file, which the project does not carry.
-func real(t testing.TB, dataset int, name string) *Income {
+// published reads a publisher's file, which the project does not carry.
+func published(t testing.TB, dataset int, name string) *Income {
 	t.Helper()
 	if _, err := os.Stat(sharedData + name); errors.Is(err, os.ErrNotExist) {
 		t.Skipf("the file %s of the publisher is not here", name)
@@ -29,7 +29,7 @@ func real(t testing.TB, dataset int, name string) *Income {
 }
 
 func realStatistics(t testing.TB) *Statistics {
-	return New(real(t, 0, "filosofi-2021-communes.csv"), real(t, 1, "filosofi-2021-iris.csv"), nil)
+	return New(published(t, 0, "filosofi-2021-communes.csv"), published(t, 1, "filosofi-2021-iris.csv"), nil)
 }
 
 const communesCSV = `CODGEO;NBMENFISC19;NBPERSMENFISC19;MED19;TP6019;TP60AGE119;D119;D919
@@ -272,7 +272,7 @@ func TestQuintilesSplitPeopleInFifths(t *testing.T) {
 }
 
 func TestRealQuintilesSplitPeopleInFifths(t *testing.T) {
-	table := real(t, 0, "filosofi-2021-communes.csv")
+	table := published(t, 0, "filosofi-2021-communes.csv")
 	b := table.Boundaries()
 	for i := 1; i < len(b); i++ {
 		if b[i] <= b[i-1] {
@@ -284,7 +284,7 @@ func TestRealQuintilesSplitPeopleInFifths(t *testing.T) {
 
 func TestRealFilesAreLargeEnough(t *testing.T) {
 	for i, name := range []string{"filosofi-2021-communes.csv", "filosofi-2021-iris.csv"} {
-		if rows := len(real(t, i, name).figures); rows < Datasets()[i].Least {
+		if rows := len(published(t, i, name).figures); rows < Datasets()[i].Least {
 			t.Errorf("%s: %d rows, and %d are wanted", name, rows, Datasets()[i].Least)
 		}
 	}
@@ -344,7 +344,7 @@ func BenchmarkCommune(b *testing.B) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	real(b, 0, "filosofi-2021-communes.csv")
+	published(b, 0, "filosofi-2021-communes.csv")
 	for _, name := range []string{"filosofi-2021-communes.csv", "filosofi-2021-iris.csv"} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

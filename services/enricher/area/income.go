@@ -1,6 +1,7 @@
 package area
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -121,7 +122,7 @@ func readFigures(sheet *sheet, e edition, columns incomeColumns, year int) (*Inc
 	arrondissements := map[string]bool{}
 	for {
 		row, err := sheet.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -219,7 +220,7 @@ func loadIncome(read func(io.Reader) (*Income, error)) func([]reference.File) (r
 		if err != nil {
 			return reference.Loaded{}, err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // It was only read.
 		table, err := read(file)
 		if err != nil {
 			return reference.Loaded{}, err

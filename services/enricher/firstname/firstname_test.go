@@ -18,8 +18,8 @@ const sharedFile = "../../../../shared/data/prenoms-insee-1900-2024.parquet"
 
 var loaded *Names
 
-// real reads the publisher's file, which the project does not carry.
-func real(t testing.TB) *Names {
+// published reads the publisher's file, which the project does not carry.
+func published(t testing.TB) *Names {
 	t.Helper()
 	if loaded != nil {
 		return loaded
@@ -88,7 +88,7 @@ func line(names *Names, typed string, year int) string {
 
 // The golden file was written by another program from the same edition.
 func TestGoldenNames(t *testing.T) {
-	names := real(t)
+	names := published(t)
 	file, err := os.Open("testdata/names.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +296,7 @@ func FuzzName(f *testing.F) {
 }
 
 func BenchmarkOf(b *testing.B) {
-	names := real(b)
+	names := published(b)
 	typed := []string{"Monique", "Kévin", "Camille", "Jean Pierre", "Xyzzy", "Marie Claude Françoise"}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -305,7 +305,7 @@ func BenchmarkOf(b *testing.B) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	names := real(b)
+	names := published(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := Dataset().Read(sharedFile); err != nil {

@@ -40,7 +40,7 @@ func load(files []reference.File) (reference.Loaded, error) {
 	if err != nil {
 		return reference.Loaded{}, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // It was only read.
 	info, err := file.Stat()
 	if err != nil {
 		return reference.Loaded{}, err
@@ -307,7 +307,7 @@ func checkFooter(file io.ReaderAt, size int64) error {
 
 func (b *builder) rowGroup(group parquet.RowGroup, columns [4]int) error {
 	rows := group.Rows()
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // It was only read.
 	var buffer [512]parquet.Row
 	var text [4][]byte
 	for {

@@ -46,7 +46,7 @@ func (b *builder) readFile(f reference.File) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // It was only read.
 	if err := b.read(file); err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}

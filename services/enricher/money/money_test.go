@@ -2,6 +2,7 @@ package money
 
 import (
 	"bufio"
+	"errors"
 	"math/big"
 	"os"
 	"strings"
@@ -42,12 +43,13 @@ func answer(t testing.TB, rates *Rates, question string) string {
 		t.Fatal(err)
 	}
 	rate, err := rates.At(q[1], q[2], dayOf(t, q[3]))
-	switch err {
-	case nil:
-	case ErrUnknown:
+	switch {
+	case errors.Is(err, ErrUnknown):
 		return "unknown"
-	case ErrStale:
+	case errors.Is(err, ErrStale):
 		return "stale"
+	case err != nil:
+		t.Fatal(err)
 	}
 	converted, ok := rate.Convert(int64(amount))
 	if !ok {
