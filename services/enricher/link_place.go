@@ -22,6 +22,9 @@ const (
 	basisCustomer = "customer"
 )
 
+// countryFrance is that of all communes.
+const countryFrance = "FR"
+
 const (
 	// addresses bounds the cache of addresses: towns and postcodes of customers, and what they misspell; about 0.5 KB each.
 	addresses = 32_768
@@ -70,7 +73,25 @@ func (r *residence) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Ou
 			PostalCode: person.PostalCode, City: person.City, Region: person.Region, Country: person.Country,
 		}))
 	}
+	if added.Known != nil {
+		return r.settleKnown(added)
+	}
 	return Skipped(reasonNoAddress)
+}
+
+// settleKnown takes the address of an earlier event. How its commune was found then is not kept, so match and confidence stay empty.
+func (r *residence) settleKnown(added *Suffix) Outcome {
+	known := added.Known
+	if commune, ok := r.index.ByCode(known.CommuneCode); ok {
+		added.Home = schemas.Some(homeIn(commune))
+		home := &added.Home.Value
+		home.Basis, home.Country, home.PostalCode = basisCustomer, countryFrance, known.PostalCode
+		return Applied()
+	}
+	if known.PostalCode == "" && known.Country == "" {
+		return Skipped(reasonNoAddress)
+	}
+	return r.settle(added, basisCustomer, r.find(place.Address{PostalCode: known.PostalCode, Country: known.Country}))
 }
 
 func (r *residence) settle(added *Suffix, basis string, home *schemas.Home) Outcome {

@@ -216,16 +216,19 @@ func (h *Hours) Open(local time.Time, holiday func(year int, month time.Month, d
 	if h == nil {
 		return false, false
 	}
-	minute := local.Hour()*60 + local.Minute()
+	day, minute := dayAndMinute(local)
+	return h.open(day, minute, func(day int64) int { return kindOf(day, holiday) })
+}
+
+func (h *Hours) open(day int64, minute int, kind func(day int64) int) (open, known bool) {
 	if h.late {
-		yesterday := h.kind(local.AddDate(0, 0, -1), holiday)
-		for _, s := range h.days[yesterday] {
+		for _, s := range h.days[kind(day-1)] {
 			if minute+minutesOfDay < s.to {
 				return true, true
 			}
 		}
 	}
-	today := h.kind(local, holiday)
+	today := kind(day)
 	for _, s := range h.days[today] {
 		if minute >= s.from && minute < s.to {
 			return true, true
@@ -234,11 +237,23 @@ func (h *Hours) Open(local time.Time, holiday func(year int, month time.Month, d
 	return false, h.known[today]
 }
 
-// kind is the day of the week, or that of bank holidays.
-func (h *Hours) kind(local time.Time, holiday func(year int, month time.Month, day int) bool) int {
-	year, month, day := local.Date()
-	if holiday(year, month, day) {
+const secondsOfDay = 24 * 60 * 60
+
+// dayAndMinute are the local day, counted from 1970-01-01, and the minute of it.
+func dayAndMinute(local time.Time) (day int64, minute int) {
+	_, offset := local.Zone()
+	seconds := local.Unix() + int64(offset)
+	day = seconds / secondsOfDay
+	if seconds%secondsOfDay < 0 {
+		day--
+	}
+	return day, int((seconds - day*secondsOfDay) / 60)
+}
+
+// kindOf is the day of the week, or that of bank holidays.
+func kindOf(day int64, holiday func(year int, month time.Month, day int) bool) int {
+	if holiday(time.Unix(day*secondsOfDay, 0).UTC().Date()) {
 		return holidays
 	}
-	return (int(local.Weekday()) + 6) % 7
+	return int(((day+3)%7 + 7) % 7) // 1970 began on a Thursday.
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/parcours-cdp/parcours/services/enricher/calendar"
@@ -42,6 +43,8 @@ type Shop struct {
 	location *time.Location
 	// abroad says that no French bank holidays count.
 	abroad bool
+	// lastKind is a day with its kind, plus one; 0 for none.
+	lastKind atomic.Int64
 }
 
 // Directory is the shops of a file.
@@ -85,7 +88,19 @@ func (s *Shop) Open(at time.Time, elsewhere *time.Location) (open, known bool) {
 	if location == nil {
 		location = elsewhere
 	}
-	return s.Hours.Open(at.In(location), s.holiday)
+	day, minute := dayAndMinute(at.In(location))
+	return s.Hours.open(day, minute, s.kind)
+}
+
+// kind is kindOf, which it remembers for one day: events of a day come together.
+func (s *Shop) kind(day int64) int {
+	const bits = 4
+	if last := s.lastKind.Load(); last != 0 && last>>bits == day {
+		return int(last&(1<<bits-1)) - 1
+	}
+	kind := kindOf(day, s.holiday)
+	s.lastKind.Store(day<<bits | int64(kind+1))
+	return kind
 }
 
 func (s *Shop) holiday(year int, month time.Month, day int) bool {
