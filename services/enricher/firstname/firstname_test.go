@@ -59,6 +59,7 @@ const smallCSV = `sexe;preusuel;annais;nombre
 1;JEAN;1940;400
 2;ŒNONE;1981;5
 2;J;1981;5
+2;MISS;1990;5
 `
 
 type row struct {
@@ -134,6 +135,7 @@ func TestSmallFiles(t *testing.T) {
 	f("Jean Kévin", 1940, "0.000 1940 1.000 under_18 1.000 400")
 	f("Kévin Jean", 1991, "0.000 1990 1.000 under_18 1.000 200")
 	f("J", 2000, "-")
+	f("Miss Camille", 2000, "-") // What stands behind a title may be a last name.
 	f("_PRENOMS_RARES", 1990, "-")
 	if p := read(t, smallParquet(t)); line(p, "camille", 1995) != line(names, "camille", 1995) || line(p, "Kevin", 1995) != line(names, "Kevin", 1995) {
 		t.Error("the Parquet file says something else than the CSV file")
