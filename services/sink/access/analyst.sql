@@ -13,6 +13,7 @@ CREATE ROLE IF NOT EXISTS analyst;
 GRANT
     SELECT ON parcours.events,
     SELECT ON parcours.traits,
+    -- Attributes of providers are seen as traits are: they hold no contact values, and each has its purpose and licence beside it.
     SELECT ON parcours.attributes,
     SELECT ON parcours.identity_map,
     SELECT ON parcours.identity_map_dict,
