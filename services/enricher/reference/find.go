@@ -99,8 +99,8 @@ func stat(at string) (candidate, error) {
 	return c, nil
 }
 
-// print is what two looks at unchanged files have in common.
-func printOf(all []candidate) string {
+// markOf is what two looks at unchanged files have in common.
+func markOf(all []candidate) string {
 	var b strings.Builder
 	for _, c := range all {
 		fmt.Fprintf(&b, "%s %d %d %d\n", c.Path, c.size, c.changed.UnixNano(), c.inode)

@@ -265,12 +265,12 @@ func TestAFileThatCannotBeReadIsTriedAgain(t *testing.T) {
 	s.open(t)
 	defer s.close(t)
 	s.write(t, "numbers-1.txt", lines(2, 10))
-	broken := s.Library.cfg
+	broken := s.cfg
 	// A folder in the place of the file cannot be read by anybody, root neither.
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
-	s.Library.cfg.Files = map[string]string{"numbers": s.dir}
+	s.cfg.Files = map[string]string{"numbers": s.dir}
 	for range 3 {
 		s.Look()
 	}
@@ -279,7 +279,7 @@ func TestAFileThatCannotBeReadIsTriedAgain(t *testing.T) {
 	if err := os.Rename(path+".away", path); err != nil {
 		t.Fatal(err)
 	}
-	s.Library.cfg = broken
+	s.cfg = broken
 	s.lookTwice()
 	s.expect(t, 2, "")
 }

@@ -16,10 +16,10 @@ type holding struct {
 	keep    keep
 	// table in force; nil when there is none.
 	table *table
-	// seen is the print of the last look and sum the checksum of then; changed is when the youngest file was written.
+	// seen is the mark of the last look and sum the checksum of then; changed is when the youngest file was written.
 	seen, sum string
 	changed   time.Time
-	// settled is the print about which is decided: taken or refused.
+	// settled is the mark about which is decided: taken or refused.
 	settled string
 	// why the file is not in force; empty when it is, or when there never was one. told is what was said of which look.
 	why, told string
@@ -58,12 +58,12 @@ func (l *Library) look(h *holding) bool {
 		l.gone(h)
 		return false
 	}
-	print := printOf(found)
+	mark := markOf(found)
 	switch {
-	case print == h.settled:
+	case mark == h.settled:
 		return false
-	case print != h.seen:
-		l.first(h, found, print)
+	case mark != h.seen:
+		l.first(h, found, mark)
 		return false
 	}
 	edition, err := l.second(h, found)
@@ -74,12 +74,12 @@ func (l *Library) look(h *holding) bool {
 	var refused *refusal
 	if errors.As(err, &refused) {
 		if refused.reason != Unreadable { // Which may end without a change of the file.
-			h.settled = print
+			h.settled = mark
 		}
 		l.refuse(h, refused)
 		return false
 	}
-	h.settled = print
+	h.settled = mark
 	l.accept(h)
 	if edition == nil {
 		return false // What is in force already.
@@ -89,13 +89,13 @@ func (l *Library) look(h *holding) bool {
 }
 
 // first is the first look at files: their checksum is noted.
-func (l *Library) first(h *holding, found []candidate, print string) {
+func (l *Library) first(h *holding, found []candidate, mark string) {
 	sum, err := checksum(filesOf(found))
 	if err != nil {
 		l.refuse(h, &refusal{Unreadable, err})
 		return
 	}
-	h.seen, h.sum, h.changed = print, sum, time.Time{}
+	h.seen, h.sum, h.changed = mark, sum, time.Time{}
 	for _, c := range found {
 		if c.changed.After(h.changed) {
 			h.changed = c.changed
@@ -129,7 +129,7 @@ func (l *Library) second(h *holding, found []candidate) (*Edition, error) {
 		}
 	}
 	again, err := l.cfg.find(h.dataset)
-	if err != nil || printOf(again) != h.seen || sum != h.sum {
+	if err != nil || markOf(again) != h.seen || sum != h.sum {
 		discard()
 		return nil, errChanging
 	}
