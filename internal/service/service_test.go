@@ -158,3 +158,20 @@ func TestCommonNamesWhatIsWrong(t *testing.T) {
 	f(func(c *service.Common) { c.Admin.Token = "sixteen letters and spaces" }, "admin.token")
 	f(func(c *service.Common) { c.Admin.Token = "sixteen-létters-and-marks" }, "admin.token")
 }
+
+// A part that works with less than it should is ready, and says what it lacks.
+func TestNotesAreToldOfWhatIsReady(t *testing.T) {
+	r := service.NewReadiness()
+	r.Set("data", true, "")
+	if notes := r.Notes(); len(notes) > 0 {
+		t.Errorf("notes %v, want none", notes)
+	}
+	r.Set("data", true, "a file is refused")
+	r.Set("work", false, "warming up")
+	if notes := r.Notes(); len(notes) != 1 || notes[0] != "data: a file is refused" {
+		t.Errorf("notes %v, want that of the data only", notes)
+	}
+	if waiting := r.Waiting(); len(waiting) != 1 {
+		t.Errorf("waiting for %v, want the work only", waiting)
+	}
+}

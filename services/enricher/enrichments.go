@@ -75,14 +75,14 @@ func build(p parts, before *engine) ([]Link, error) {
 			continue
 		}
 		kind, _, _ := strings.Cut(entry.Name, ".")
-		make := makers[kind]
-		if make == nil {
+		maker := makers[kind]
+		if maker == nil {
 			return nil, fmt.Errorf("make enrichment %s: there is no such enrichment", entry.Name)
 		}
 		watched, asked := p.data.Watch()
 		own := p
 		own.name, own.data = entry.Name, watched
-		enrichment, err := make(own)
+		enrichment, err := maker(own)
 		if err != nil {
 			return nil, fmt.Errorf("make enrichment %s: %w", entry.Name, err)
 		}
