@@ -622,7 +622,7 @@ type Home struct {
 
 // Area is the record io.parcours.Area: statistics of the area of residence, of its people and not of the person.
 type Area struct {
-	// iris or commune.
+	// commune, iris, or iris_declared where the file of IRIS has declared incomes: before taxes and benefits, ranked among its IRIS.
 	Level string `json:"level,omitzero"`
 	// INSEE code of the area. Indirect personal data.
 	Code string `json:"code,omitzero"`
@@ -630,7 +630,7 @@ type Area struct {
 	Year Optional[int32] `json:"year,omitzero"`
 	// known, partly_withheld, withheld (the publisher keeps small areas secret) or unknown.
 	Status string `json:"status,omitzero"`
-	// Median disposable income per consumption unit, EUR a year (Filosofi: niveau de vie). Indirect personal data.
+	// Median disposable income per consumption unit, EUR a year (Filosofi: niveau de vie); declared income at level iris_declared. Indirect personal data.
 	MedianIncome Optional[int32] `json:"median_income,omitzero"`
 	// Quintile, 1 to 5, among the people of all communes of the country. Indirect personal data.
 	IncomeQuintile Optional[int32] `json:"income_quintile,omitzero"`

@@ -25,7 +25,7 @@ REFRESH EVERY 15 MINUTE OFFSET 4 MINUTE
     home_region         LowCardinality(String) COMMENT 'Region; empty when not known.',
     home_density        LowCardinality(String) COMMENT 'Density class of the commune: dense, intermediate, rural; empty when not known.',
     home_confidence     Nullable(Float64) COMMENT 'Probability that the commune is right, 0 to 1; null without a home.',
-    area_level          LowCardinality(String) COMMENT 'Which area the statistics describe: iris or commune; empty without any. They describe the people of the area together, and no person.',
+    area_level          LowCardinality(String) COMMENT 'Which area the statistics describe: commune, iris, or iris_declared where the incomes are declared ones, before taxes and benefits; empty without any. They describe the people of the area together, and no person.',
     area_code           LowCardinality(String) COMMENT 'INSEE code of that area.',
     area_status         LowCardinality(String) COMMENT 'known, partly_withheld, withheld (the publisher keeps small areas secret) or unknown; empty when nobody asked, as without consent.',
     area_median_income  Nullable(Int32) COMMENT 'Median disposable income per consumption unit in the area, EUR a year.',
