@@ -100,7 +100,7 @@ func Run(ctx context.Context, cfg Config, p service.Platform) error {
 // stopped is nil for an error that only says that the service was told to stop.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // It was told to stop, which is no fault.
 	}
 	return err
 }

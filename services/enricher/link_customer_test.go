@@ -21,7 +21,6 @@ type counter struct {
 	*house
 	t    *testing.T
 	sent int
-	seen []schemas.EnrichedTouchpoint
 }
 
 var (

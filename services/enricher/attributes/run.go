@@ -33,7 +33,7 @@ func (s *Store) Run(ctx context.Context) error {
 	group.Go(func() error { return s.watch(ctx) })
 	err := group.Wait()
 	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // It was told to stop, which is no fault.
 	}
 	return fmt.Errorf("follow what is known of people: %w", err)
 }
