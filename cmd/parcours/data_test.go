@@ -40,7 +40,10 @@ while [ $# -gt 0 ]; do
   if [ "$1" = --pack-destination ]; then to="$2"; fi
   shift
 done
-if [ ! -d "` + dir + `/package" ]; then echo "npm error network is away" >&2; exit 1; fi
+if [ ! -d "` + dir + `/package" ]; then
+  printf 'npm error code EAWAY\nnpm error network is away\nnpm error A complete log of this run can be found in: x\n' >&2
+  exit 1
+fi
 tar -C "` + dir + `" -czf "$to/fetched.tgz" package
 `
 	if err := os.WriteFile(filepath.Join(dir, "npm"), []byte(script), 0o700); err != nil {
@@ -93,6 +96,15 @@ func TestDataIsInstalledOnceAndChecked(t *testing.T) {
 	expectCommand(t, exitOK, "installed", "data", "install", "crawlers", "--dir", dir)
 	if n := asked(); n != 2 {
 		t.Errorf("npm was asked %d times, want twice", n)
+	}
+}
+
+func TestDataIsInstalledIntoAFolderOfTheWorkingDirectory(t *testing.T) {
+	fakeNPM(t, map[string]string{"crawler-user-agents.json": crawlerList})
+	t.Chdir(t.TempDir())
+	expectCommand(t, exitOK, "crawler-user-agents@", "data", "install", "crawlers")
+	if text, err := os.ReadFile(filepath.Join("data", "reference", "crawler-user-agents.json")); err != nil || string(text) != crawlerList {
+		t.Errorf("got %q, %v", text, err)
 	}
 }
 
