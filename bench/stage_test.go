@@ -67,7 +67,15 @@ func (s stage) round(b *testing.B) result {
 // newPlatform is a broker in memory and all that a service needs beside it.
 func newPlatform(b *testing.B) service.Platform {
 	b.Helper()
-	kafkaConfig := streamtest.Config(streamtest.Broker(b))
+	p, _ := newTarget(b)
+	return p
+}
+
+// newTarget is a platform, and its address as the simulator takes it.
+func newTarget(b *testing.B) (service.Platform, string) {
+	b.Helper()
+	brokers := streamtest.Broker(b)
+	kafkaConfig := streamtest.Config(brokers)
 	kafka, err := stream.Connect(kafkaConfig, zap.NewNop(), prometheus.NewRegistry())
 	if err != nil {
 		b.Fatal(err)
@@ -84,7 +92,7 @@ func newPlatform(b *testing.B) service.Platform {
 	return service.Platform{
 		Workspace: ws, Identifiers: identifier.DefaultConfig(), Kafka: kafka, Registry: reg,
 		Log: zap.NewNop(), Metrics: prometheus.NewRegistry(), Ready: service.NewReadiness(),
-	}
+	}, "kafka://" + strings.Join(brokers, ",") + "?registry=" + registryConfig.URL
 }
 
 // limit does what no stage can do without: read, copy with a suffix, write, commit.

@@ -132,13 +132,16 @@ func TestEveryLinkHasSomethingToSay(t *testing.T) {
 	if event.Area.Valid || event.FirstName.Valid {
 		t.Errorf("area %+v, first name %+v", event.Area, event.FirstName)
 	}
-	// Who refused is not described at all, and amounts are converted all the same.
+	// Who refused is not described at all; what day it was, in which shop, and the amounts are no matter of the person.
 	event.Consent = schemas.Some(schemas.Consent{Denied: []string{"*"}})
 	if err := newFullChain(t, fullConfig(), data).Run(&event, new(Suffix)); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"money"}, valid(&event)); diff != "" {
+	if diff := cmp.Diff([]string{"calendar", "shop", "money"}, valid(&event)); diff != "" {
 		t.Error(diff)
+	}
+	if event.Shop.Value.DistanceKm.Valid {
+		t.Error("the distance says where somebody lives who refused that")
 	}
 }
 

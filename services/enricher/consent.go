@@ -16,7 +16,7 @@ type Purposes struct {
 	Analytics Purpose `koanf:"analytics"`
 	// Profiling is describing people by statistics and bought data: incomes of areas, estimates from first names. It is off until somebody enables it.
 	Profiling Purpose `koanf:"profiling"`
-	// Operations is running the business: amounts in one currency.
+	// Operations is running the business: days, shops, amounts in one currency.
 	Operations Purpose `koanf:"operations"`
 	// Others are purposes of providers, by name.
 	Others map[string]Purpose `koanf:"others"`

@@ -30,7 +30,7 @@ func newCalendar(p parts) (Enrichment, error) {
 		return nil, err
 	}
 	return &moment{calendar: c, description: Description{
-		Name: Calendar, Version: calendar.Version + p.data.Suffix(calendar.SchoolDataset, shop.Data), Purpose: purposeAnalytics,
+		Name: Calendar, Version: calendar.Version + p.data.Suffix(calendar.SchoolDataset, shop.Data), Purpose: purposeOperations,
 		Reads:  []string{"occurred_at", "context.timezone", "context.store.store_id"},
 		Writes: []string{"calendar"},
 	}}, nil

@@ -35,7 +35,7 @@ type knownShop struct {
 
 func newShop(p parts) (Enrichment, error) {
 	b := &branch{description: Description{
-		Name: Shop, Version: shop.Version + p.data.Suffix(shop.Data, place.CommunesData, place.CentresData), Purpose: purposeAnalytics,
+		Name: Shop, Version: shop.Version + p.data.Suffix(shop.Data, place.CommunesData, place.CentresData), Purpose: purposeOperations,
 		Reads: []string{"context.store.store_id", "occurred_at"}, Writes: []string{"shop"},
 	}}
 	directory, ok := reference.Table[*shop.Directory](p.data, shop.Data)
