@@ -28,6 +28,7 @@ var order = []string{Customer, UserAgent, Traffic, Network, Place, Shop, Calenda
 
 // makers make the links by name. A name with a dot, such as provider.acme, is made by what stands under the part before it.
 var makers = map[string]func(parts) (Enrichment, error){
+	Customer:   newCustomer,
 	UserAgent:  newUserAgent,
 	Traffic:    newTraffic,
 	Network:    newNetwork,
