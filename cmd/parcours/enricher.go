@@ -89,7 +89,7 @@ func printReplay(std streams, output string, r *enricher.ReplayReport) error {
 			return err
 		}
 	} else {
-		rows := [][]string{}
+		var rows [][]string
 		for _, row := range []struct {
 			what string
 			n    int64

@@ -383,7 +383,11 @@ func FuzzCSV(f *testing.F) {
 		if err != nil {
 			return
 		}
-		defer source.close()
+		defer func() {
+			if err := source.close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		var row importRow
 		for before := int64(1); ; before = row.line {
 			refused, err := source.next(&row)

@@ -91,10 +91,9 @@ func (r *importResult) print(std streams, output string, c importAttributesComma
 
 // refusals are the two files about refused lines.
 type refusals struct {
-	report   *csv.Writer
-	rejects  *bufio.Writer
-	files    []*os.File
-	failures []error
+	report  *csv.Writer
+	rejects *bufio.Writer
+	files   []*os.File
 }
 
 func openRefusals(c importAttributesCommand, header []byte) (*refusals, error) {

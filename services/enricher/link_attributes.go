@@ -35,7 +35,6 @@ type saying struct {
 	parts []part
 	// whole is the object of all of them.
 	whole string
-	at    time.Time
 }
 
 // part is what one provider says for one purpose, as JSON.

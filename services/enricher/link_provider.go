@@ -63,7 +63,7 @@ func (b *bought) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix) Outco
 		answer = b.provider.Closed(key)
 	}
 	if answer == nil {
-		value, reason := b.value(event, added, key)
+		value, reason := b.value(event, key)
 		if reason != "" {
 			return Skipped(reason)
 		}
@@ -166,7 +166,7 @@ func (b *bought) prepared(event *schemas.IdentifiedTouchpoint, raw string) strin
 }
 
 // value is what the request says, in memory of its own.
-func (b *bought) value(event *schemas.IdentifiedTouchpoint, added *Suffix, key provider.Key) (value, reason string) {
+func (b *bought) value(event *schemas.IdentifiedTouchpoint, key provider.Key) (value, reason string) {
 	if !provider.OfPerson(b.subject) {
 		return strings.TrimRight(string(key[:]), "\x00"), ""
 	}

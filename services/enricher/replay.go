@@ -205,7 +205,7 @@ func (m *missing) see(link *bought, event *schemas.EnrichedTouchpoint, report *R
 	if _, there := m.values[key]; there {
 		return
 	}
-	if value, reason := link.value(&event.IdentifiedTouchpoint, &added, key); reason == "" {
+	if value, reason := link.value(&event.IdentifiedTouchpoint, key); reason == "" {
 		m.values[key] = value
 	}
 }
