@@ -198,11 +198,11 @@ func (r *reporter) profiles(ctx context.Context) error {
 			{"", text},
 			{"", text},
 			{"customers", count},
-			{"web, app only", percent},
-			{"store only", percent},
+			{"online", percent},
+			{"in store", percent},
 			{"both", percent},
 			{"orders", count},
-			{"average order €", money},
+			{"basket €", money},
 		},
 	})
 	if err != nil {
