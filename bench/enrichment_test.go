@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/service"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/services/enricher"
+	"github.com/parcours-cdp/parcours/services/enricher/provider"
 	"github.com/parcours-cdp/parcours/services/identity"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -40,6 +43,17 @@ func BenchmarkEnrichment(b *testing.B) {
 			run  func(ctx context.Context, p service.Platform) error
 		}{
 			{"limit", limit},
+			{"all", func(ctx context.Context, p service.Platform) error {
+				own := cfg
+				own.DataDir = b.TempDir()
+				return enricher.Run(ctx, own, p)
+			}},
+			{"provider_away", func(ctx context.Context, p service.Platform) error {
+				own := cfg
+				own.DataDir = b.TempDir()
+				own.Providers = []provider.Config{brokenProvider(b)}
+				return enricher.Run(ctx, own, p)
+			}},
 			{"all", func(ctx context.Context, p service.Platform) error {
 				own := cfg
 				own.DataDir = b.TempDir()
@@ -142,6 +156,19 @@ func identified(b *testing.B) (service.Platform, []*stream.Record) {
 	}
 	p.Metrics = prometheus.NewRegistry() // Identity has left its own in the first.
 	return p, again
+}
+
+// brokenProvider fails whatever it is asked, and is left alone after its third failure for longer than the benchmark takes.
+func brokenProvider(b *testing.B) provider.Config {
+	b.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	b.Cleanup(server.Close)
+	return provider.Config{
+		Name: "acme", URL: server.URL + "/people?email=${email_sha256}", Subject: "email", Purpose: "profiling", Licence: "none",
+		Attributes: []provider.Attribute{{Name: "segment", Type: "string"}},
+		Breaker:    provider.BreakerConfig{Failures: 3, OpenFor: time.Hour},
+		Allow:      []string{"127.0.0.0/8"},
+	}
 }
 
 // outcomes tells how many events each link wrote something on, so that nobody takes a chain that skips everything for a fast one.
