@@ -178,7 +178,7 @@ func (c *Chain) Run(event *schemas.EnrichedTouchpoint, added *Suffix) error {
 	if added.Known, err = c.people.meet(&event.IdentifiedTouchpoint); err != nil {
 		return err
 	}
-	added.Permissions = c.policy.ask(&event.IdentifiedTouchpoint, added.Known.LastConsent())
+	added.Permissions = c.policy.askFor(&event.IdentifiedTouchpoint, added.Known)
 	var asked uint64
 	again := c.again
 	c.asked, c.again = 0, 0

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/parcours-cdp/parcours/schemas"
+	"github.com/parcours-cdp/parcours/services/enricher/attributes"
 )
 
 // Purposes are what enrichments may be for, and on what each rests.
@@ -149,6 +150,16 @@ func (o *policy) bit(purpose string) uint64 {
 	return 0
 }
 
+// askFor weighs the event's own statement, and what its customer is known to have said: without one of the event, or since it happened.
+func (o *policy) askFor(event *schemas.IdentifiedTouchpoint, known *attributes.Known) Permissions {
+	permissions := o.ask(event, known.LastConsent())
+	if last := known.LastConsent(); last != nil && event.Consent.Valid && known.ConsentAt > event.OccurredAt {
+		// The event was on its way meanwhile. What was taken back since is not used any more.
+		permissions.denied |= o.denied(last)
+	}
+	return permissions
+}
+
 // ask weighs one statement: the event's own, else the customer's last.
 func (o *policy) ask(event *schemas.IdentifiedTouchpoint, last *schemas.Consent) Permissions {
 	said := last
@@ -158,6 +169,11 @@ func (o *policy) ask(event *schemas.IdentifiedTouchpoint, last *schemas.Consent)
 	if said == nil {
 		return Permissions{policy: o, disabled: ^o.enabled, missing: o.missing & o.consent}
 	}
+	return Permissions{policy: o, disabled: ^o.enabled, denied: o.denied(said)}
+}
+
+// denied are the purposes that a statement refuses.
+func (o *policy) denied(said *schemas.Consent) uint64 {
 	var granted, denied uint64
 	for _, category := range said.Granted {
 		granted |= o.purposesOf(category)
@@ -169,7 +185,20 @@ func (o *policy) ask(event *schemas.IdentifiedTouchpoint, last *schemas.Consent)
 		denied |= o.purposesOf(category)
 	}
 	// What is granted and refused is refused; so is what a statement does not mention.
-	return Permissions{policy: o, disabled: ^o.enabled, denied: (denied | ^granted) & o.consent}
+	return (denied | ^granted) & o.consent
+}
+
+// brief is a statement without the categories that no purpose rests on, each once.
+func (o *policy) brief(said *schemas.Consent) *schemas.Consent {
+	counts := func(names []string) (kept []string) {
+		for _, name := range names {
+			if folded := fold(name); (folded == denyAll || o.categories[folded] != 0) && !slices.Contains(kept, folded) {
+				kept = append(kept, folded)
+			}
+		}
+		return kept
+	}
+	return &schemas.Consent{Granted: counts(said.Granted), Denied: counts(said.Denied)}
 }
 
 // purposesOf are the purposes that rest on a category of a statement.
@@ -183,7 +212,7 @@ func (o *policy) purposesOf(category string) uint64 {
 	}
 	for i := range len(category) {
 		c := category[i]
-		if c >= 0x80 || c == ' ' {
+		if c >= 0x80 || c <= ' ' {
 			return o.categories[fold(category)]
 		}
 		if 'A' <= c && c <= 'Z' {
@@ -208,6 +237,11 @@ func (p *Permissions) Refusal(purpose string) string {
 		return reasonDisabled
 	}
 	return p.refusal(p.policy.bit(purpose))
+}
+
+// tightened tells whether what was said refuses a purpose that would be allowed had nothing been said.
+func (p *Permissions) tightened() bool {
+	return p.policy != nil && p.denied&p.policy.enabled&^p.policy.missing != 0
 }
 
 func (p *Permissions) refusal(bit uint64) string {

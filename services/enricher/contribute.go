@@ -94,8 +94,8 @@ func (p *people) learn(event *schemas.EnrichedTouchpoint, added *Suffix) (news b
 		}
 		p.order(event)
 	}
-	if event.Consent.Valid && p.isPersonal(event, added.Known) && !saidLately(added.Known, event) {
-		if err := p.facts.AddConsent(&event.Consent.Value); err != nil {
+	if event.Consent.Valid && p.isPersonal(event, added) && !saidLately(added.Known, event) {
+		if err := p.consent(&event.Consent.Value, added.Permissions.policy); err != nil {
 			return false, err
 		}
 	}
@@ -106,6 +106,18 @@ func (p *people) learn(event *schemas.EnrichedTouchpoint, added *Suffix) (news b
 		return false, &stateError{err}
 	}
 	return news, nil
+}
+
+// consent takes a statement: of one that is too long what purposes rest on, and if that is too long as well a refusal of everything.
+func (p *people) consent(said *schemas.Consent, o *policy) error {
+	added, err := p.facts.AddConsent(said)
+	if !added && err == nil {
+		added, err = p.facts.AddConsent(o.brief(said))
+	}
+	if !added && err == nil {
+		_, err = p.facts.AddConsent(&schemas.Consent{Denied: []string{denyAll}})
+	}
+	return err
 }
 
 // person takes what the person stated, and what the chain made of it.
@@ -243,11 +255,12 @@ func dayOf(event *schemas.EnrichedTouchpoint) time.Time {
 	return event.OccurredAt.Time()
 }
 
-// impersonal are the anchors of visitors of whom nobody knows who they are: their statements stand on their events.
+// impersonal are the anchors of visitors of whom nobody knows who they are. Of their statements those are kept that refuse what nobody who says nothing
+// is refused; the others stand on their events.
 var impersonal = []string{"anonymous_id", "device_id", "till_record"}
 
-func (p *people) isPersonal(event *schemas.EnrichedTouchpoint, k *attributes.Known) bool {
-	return k != nil || !p.facts.Empty() || event.CustomerID != event.Anchor || !slices.Contains(impersonal, event.AnchorType)
+func (p *people) isPersonal(event *schemas.EnrichedTouchpoint, added *Suffix) bool {
+	return added.Known != nil || !p.facts.Empty() || added.Permissions.tightened() || event.CustomerID != event.Anchor || !slices.Contains(impersonal, event.AnchorType)
 }
 
 // saidLately tells whether the last statement of the customer is the same and hardly older.

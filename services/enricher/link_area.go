@@ -43,8 +43,8 @@ func (s *surroundings) Apply(event *schemas.IdentifiedTouchpoint, added *Suffix)
 		return Skipped(reasonNoData)
 	}
 	iris := irisOf(event)
-	if iris == "" && added.Known != nil {
-		iris = added.Known.IRIS
+	if iris == "" {
+		iris = added.knownIRIS()
 	}
 	found, ok := s.statistics.Find(iris, added.Home.Value.CommuneCode)
 	switch {

@@ -105,7 +105,8 @@ func TestAreaOfResidence(t *testing.T) {
 	}), "")
 	f("no residence", "-", `{"irises": true}`, none, "no_home")
 	f("abroad", "", "", none, "no_commune")
-	known := Suffix{Known: &attributes.Known{IRIS: "010010101"}, Home: schemas.Some(schemas.Home{CommuneCode: "01001"})}
+	var silent schemas.IdentifiedTouchpoint
+	known := Suffix{Permissions: newPolicy(DefaultPurposes()).ask(&silent, nil), Known: &attributes.Known{IRIS: "010010101"}, Home: schemas.Some(schemas.Home{CommuneCode: "01001"})}
 	link.Apply(new(schemas.IdentifiedTouchpoint), &known)
 	if diff := cmp.Diff(part, known.Area); diff != "" {
 		t.Errorf("an IRIS that was stated before: %s", diff)

@@ -195,9 +195,9 @@ func areasOf(added *Suffix, all *[3]locality) (n int) {
 			n++
 		}
 	}
-	switch {
-	case added.Known != nil && added.Known.IRIS != "":
-		put(facts.IRIS, added.Known.IRIS)
+	switch iris := added.knownIRIS(); {
+	case iris != "":
+		put(facts.IRIS, iris)
 	case added.Area.Valid && added.Area.Value.Level == string(facts.IRIS):
 		put(facts.IRIS, added.Area.Value.Code)
 	}

@@ -181,7 +181,9 @@ func TestNothingIsKeptThatConsentForbids(t *testing.T) {
 	s.send(cardNode, func(e *schemas.IdentifiedTouchpoint) {
 		e.Traits, e.Context.UserAgent = `{"tier":"gold"}`, "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 	})
-	s.send(cookieNode, func(e *schemas.IdentifiedTouchpoint) { e.Consent = refuses })
+	s.send(cookieNode, func(e *schemas.IdentifiedTouchpoint) {
+		e.Consent = schemas.Some(schemas.Consent{Granted: []string{"analytics"}})
+	})
 	e = s.send(mailNode, func(e *schemas.IdentifiedTouchpoint) {
 		e.AnchorType, e.Traits, e.Consent = "email", `{"tier":"gold"}`, schemas.Some(schemas.Consent{Granted: []string{"analytics"}})
 	})

@@ -27,6 +27,15 @@ type Suffix struct {
 	Known *attributes.Known
 }
 
+// knownIRIS is where the person is known to live. What the retailer's events said is kept for analytics, so without consent for that it is not used for
+// another purpose either.
+func (s *Suffix) knownIRIS() string {
+	if s.Known == nil || s.Permissions.Refusal(purposeAnalytics) != "" {
+		return ""
+	}
+	return s.Known.IRIS
+}
+
 // field is one field of the suffix. A link that was not applied has its fields reset, and only fields of links that were applied reach the event.
 type field struct {
 	name  string

@@ -47,15 +47,18 @@ func (f *Facts) AddAddress(country, postalCode, communeCode string) {
 	f.Add(FactAddress, facts.String, clean(country)+addressSeparator+clean(postalCode)+addressSeparator+clean(communeCode))
 }
 
-// AddConsent adds a statement.
-func (f *Facts) AddConsent(consent *schemas.Consent) error {
+// AddConsent adds a statement, unless it is too long to be kept: then whoever asks has to shorten it.
+func (f *Facts) AddConsent(consent *schemas.Consent) (added bool, err error) {
 	said := statement{Granted: slices.Sorted(slices.Values(consent.Granted)), Denied: slices.Sorted(slices.Values(consent.Denied))}
 	text, err := json.Marshal(said)
 	if err != nil {
-		return fmt.Errorf("write the consent: %w", err)
+		return false, fmt.Errorf("write the consent: %w", err)
+	}
+	if len(text) > facts.MaxText {
+		return false, nil
 	}
 	f.Add(FactConsent, facts.String, string(text))
-	return nil
+	return true, nil
 }
 
 // Empty tells whether the event says nothing.
