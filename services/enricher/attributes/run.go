@@ -15,8 +15,11 @@ import (
 const (
 	// watchEvery is how often the lag is looked at.
 	watchEvery = 10 * time.Second
-	// patience is how long no record may come until what Wait waits for is taken for records that compaction removed.
-	patience = 5 * time.Second
+	// usualPatience is how long no record may come until Wait looks whether compaction removed what it waits for.
+	usualPatience = 5 * time.Second
+	// stall is after how many times its patience Wait goes on although the broker does not say whether there are records: one that lost the end of a
+	// log must not stop everything for ever.
+	stall = 12
 )
 
 // Run follows the topics until ctx ends, and writes again what is owed.
@@ -57,6 +60,7 @@ func (s *Store) Wait(ctx context.Context, tell func(missing int64)) error {
 		return err
 	}
 	began := time.Now()
+	looked := began
 	for {
 		s.mu.RLock()
 		missing, moved, heard := s.missing(ends), s.moved, s.heard
@@ -67,23 +71,45 @@ func (s *Store) Wait(ctx context.Context, tell func(missing int64)) error {
 		if tell != nil {
 			tell(missing)
 		}
-		if heard.Before(began) {
-			heard = began
+		if heard.After(began) {
+			began, looked = heard, heard
 		}
-		quiet := time.NewTimer(patience - time.Since(heard))
+		quiet := time.NewTimer(s.o.patience - time.Since(looked))
 		select {
 		case <-moved:
 			quiet.Stop()
 		case <-quiet.C:
-			if time.Since(heard) >= patience {
-				s.o.Log.Warn("no more records come, the last ones of the topics are taken for compacted", zap.Int64("missing", missing))
-				return nil
+			there, err := s.there(ctx, ends)
+			looked = time.Now()
+			if there || (err != nil && looked.Sub(began) < stall*s.o.patience) {
+				continue // The broker is slow; or it does not say.
 			}
+			s.o.Log.Warn("no more records come, the last ones of the topics are taken for compacted", zap.Int64("missing", missing), zap.Error(err))
+			return nil
 		case <-ctx.Done():
 			quiet.Stop()
 			return fmt.Errorf("wait for what is known of people, %d records are missing: %w", missing, context.Cause(ctx))
 		}
 	}
+}
+
+var errThere = errors.New("there is a record")
+
+// there looks whether the topics have a record between what was applied and the ends. An error says that this is not known.
+func (s *Store) there(ctx context.Context, ends map[topicPartition]int64) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.patience)
+	defer cancel()
+	for at, end := range ends {
+		from := s.positionsOf(at.topic)[at.partition]
+		err := s.o.Kafka.ReadBack(ctx, topicNames[at.topic], at.partition, from, end, func(context.Context, []*stream.Record) error { return errThere })
+		if errors.Is(err, errThere) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // ends are where the topics end now.

@@ -37,6 +37,8 @@ type Options struct {
 
 	// restate is after how long a value that is said again is written again; 0 is restateAfter.
 	restate time.Duration
+	// patience is how long Wait waits without a record before it looks whether there is one; 0 is usualPatience.
+	patience time.Duration
 	// now is the clock, extents what the topics have: Kafka's.
 	now     func() time.Time
 	extents func(ctx context.Context, topic string) (map[int32]stream.Extent, error)
@@ -108,6 +110,9 @@ type contribution struct {
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.restate == 0 {
 		o.restate = restateAfter
+	}
+	if o.patience == 0 {
+		o.patience = usualPatience
 	}
 	if o.now == nil {
 		o.now = time.Now
