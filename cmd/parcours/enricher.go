@@ -94,9 +94,15 @@ func printReplay(std streams, output string, r *enricher.ReplayReport) error {
 			what string
 			n    int64
 		}{
-			{"events read", r.Events}, {"events whose look-up failed", r.Failed}, {"their people or areas", r.Subjects},
-			{"not asked for: consent refused since", r.Refused}, {"not asked for: erased", r.Erased}, {"not asked for: known meanwhile", r.Known},
-			{"asked", r.Asked}, {"answered", r.Answered}, {"unknown to the provider", r.Unknown},
+			{"events read", r.Events},
+			{"events whose look-up failed", r.Failed},
+			{"their people or areas", r.Subjects},
+			{"not asked for: consent refused since", r.Refused},
+			{"not asked for: erased", r.Erased},
+			{"not asked for: known meanwhile", r.Known},
+			{"asked", r.Asked},
+			{"answered", r.Answered},
+			{"unknown to the provider", r.Unknown},
 		} {
 			rows = append(rows, []string{row.what, strconv.FormatInt(row.n, 10)})
 		}

@@ -289,6 +289,7 @@ func (s *csvSource) continued(row *importRow) (*refusal, error) {
 func (s *csvSource) checked(row *importRow, err error) (*refusal, error) {
 	switch {
 	case err != nil:
+		//nolint:nilerr // The line is refused, and the file read on.
 		return &refusal{Line: row.line, Reason: "bad_quote", Advice: "text follows a closing quote: double quotes that belong to the text"}, nil
 	case len(row.fields) != len(s.names):
 		return &refusal{Line: row.line, Reason: "column_count", Advice: fmt.Sprintf("it has %d columns, the first line %d: look for a delimiter inside of a text without quotes", len(row.fields), len(s.names))}, nil
@@ -384,6 +385,7 @@ func (s *jsonSource) next(row *importRow) (*refusal, error) {
 	decoder.UseNumber()
 	var object map[string]any
 	if err := decoder.Decode(&object); err != nil || object == nil {
+		//nolint:nilerr // The line is refused, and the file read on.
 		return bad, nil
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {

@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,12 +41,12 @@ func realData(t testing.TB, needed ...string) *reference.Snapshot {
 	return data
 }
 
-var loadAll = sync.OnceValues(func() (*reference.Snapshot, error) {
+var loadAll = sync.OnceValues(func() (_ *reference.Snapshot, err error) {
 	own, err := os.MkdirTemp("", "parcours-test-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(own)
+	defer func() { err = errors.Join(err, os.RemoveAll(own)) }()
 	rates, err := os.ReadFile("money/testdata/eurofxref-hist-invented.csv")
 	if err != nil {
 		return nil, err

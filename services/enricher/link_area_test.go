@@ -20,11 +20,11 @@ import (
 )
 
 // makeLink makes one link of a French workspace with these editions.
-func makeLink(t testing.TB, make func(parts) (Enrichment, error), currency string, editions ...reference.Edition) Enrichment {
+func makeLink(t testing.TB, maker func(parts) (Enrichment, error), currency string, editions ...reference.Edition) Enrichment {
 	t.Helper()
 	ws := workspace.DefaultConfig()
 	ws.Currency = currency
-	link, err := make(parts{cfg: DefaultConfig(), workspace: ws, data: reference.NewSnapshot(editions...), lasting: &lasting{}})
+	link, err := maker(parts{cfg: DefaultConfig(), workspace: ws, data: reference.NewSnapshot(editions...), lasting: &lasting{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parcours-cdp/parcours/internal/workspace"
 	"github.com/parcours-cdp/parcours/schemas"
 	"github.com/parcours-cdp/parcours/services/enricher/calendar"
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
@@ -25,16 +24,9 @@ func edition(t testing.TB, name string, table any, err error) reference.Edition 
 }
 
 // linkWith makes one link of a French workspace with these data sets.
-func linkWith(t testing.TB, make func(parts) (Enrichment, error), editions ...reference.Edition) Enrichment {
+func linkWith(t testing.TB, maker func(parts) (Enrichment, error), editions ...reference.Edition) Enrichment {
 	t.Helper()
-	link, err := make(parts{
-		cfg: DefaultConfig(), workspace: workspace.Config{Timezone: "Europe/Paris", Region: "FR"},
-		data: reference.NewSnapshot(editions...), lasting: &lasting{},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return link
+	return makeLink(t, maker, "EUR", editions...)
 }
 
 const chromium = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"

@@ -18,11 +18,11 @@ func TestNetworkReasons(t *testing.T) {
 		}
 	}
 	empty := reference.Edition{Dataset: network.Data, Sum: "000000000000", Loaded: reference.Loaded{Table: &network.Places{}}}
-	link := linkOn(t, newNetwork, empty)
+	link := linkWith(t, newNetwork, empty)
 	f(link, "", reasonNoIP)
 	f(link, "192.168.1.1", reasonPrivateIP)
 	f(link, "90.1.2", reasonMalformedIP)
 	f(link, "90.1.2.3", reasonUnknownIP)
 	f(link, "90.1.2.0", reasonUnknownIP)
-	f(linkOn(t, newNetwork), "90.1.2.3", reasonNoData)
+	f(linkWith(t, newNetwork), "90.1.2.3", reasonNoData)
 }

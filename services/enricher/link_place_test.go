@@ -23,15 +23,6 @@ func communesOf(t testing.TB) reference.Edition {
 	return edition
 }
 
-func linkOn(t testing.TB, make func(parts) (Enrichment, error), editions ...reference.Edition) Enrichment {
-	t.Helper()
-	link, err := make(parts{cfg: DefaultConfig(), workspace: workspace.DefaultConfig(), data: reference.NewSnapshot(editions...), lasting: &lasting{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return link
-}
-
 func living(postcode, city, region, country string) *schemas.IdentifiedTouchpoint {
 	event := &schemas.IdentifiedTouchpoint{}
 	event.Person = schemas.Some(schemas.Person{PostalCode: postcode, City: city, Region: region, Country: country})
@@ -39,7 +30,7 @@ func living(postcode, city, region, country string) *schemas.IdentifiedTouchpoin
 }
 
 func TestPlace(t *testing.T) {
-	link := linkOn(t, newPlace, communesOf(t))
+	link := linkWith(t, newPlace, communesOf(t))
 	f := func(event *schemas.IdentifiedTouchpoint, want Outcome, wantHome schemas.Home) {
 		t.Helper()
 		for range 2 { // The second answer is remembered.
@@ -66,7 +57,7 @@ func TestPlace(t *testing.T) {
 	f(living("", "", "", ""), Skipped(reasonNoAddress), schemas.Home{})
 	f(&schemas.IdentifiedTouchpoint{}, Skipped(reasonNoAddress), schemas.Home{})
 
-	empty := linkOn(t, newPlace)
+	empty := linkWith(t, newPlace)
 	if got := empty.Apply(living("75012", "Paris", "", ""), &Suffix{}); got != Skipped(reasonNoData) {
 		t.Errorf("without a list: %+v", got)
 	}
@@ -74,7 +65,7 @@ func TestPlace(t *testing.T) {
 
 // Without an address on the event, that which is known of the customer counts; one on the event counts before it.
 func TestPlaceOfAKnownCustomer(t *testing.T) {
-	link := linkOn(t, newPlace, communesOf(t))
+	link := linkWith(t, newPlace, communesOf(t))
 	f := func(event *schemas.IdentifiedTouchpoint, known attributes.Known, want Outcome, basis, country, postcode, commune, match string) {
 		t.Helper()
 		added := &Suffix{Known: &known}
@@ -99,7 +90,7 @@ func TestPlaceOfAKnownCustomer(t *testing.T) {
 
 // What the cache keeps must not be memory of the batch.
 func TestPlaceKeepsNothingOfTheEvent(t *testing.T) {
-	link := linkOn(t, newPlace, communesOf(t))
+	link := linkWith(t, newPlace, communesOf(t))
 	memory := []byte("75012Paris-------")
 	text := unsafe.String(&memory[0], len(memory))
 	apply := func() schemas.Home {
@@ -143,7 +134,7 @@ func TestPlaceIsAtHomeInTheWorkspace(t *testing.T) {
 }
 
 func BenchmarkPlaceLink(b *testing.B) {
-	link := linkOn(b, newPlace, communesOf(b))
+	link := linkWith(b, newPlace, communesOf(b))
 	for name, event := range map[string]*schemas.IdentifiedTouchpoint{"typed": living("75012", "Paris", "", "FR"), "known": living("", "", "", "")} {
 		b.Run(name, func(b *testing.B) {
 			added := &Suffix{Known: &attributes.Known{Country: "FR", PostalCode: "75012", CommuneCode: "75112"}}

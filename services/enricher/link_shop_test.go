@@ -50,7 +50,7 @@ const someCentres = "code_commune_insee;coordonnees_geographiques\n75112;48.8352
 
 func TestShop(t *testing.T) {
 	shops := strings.ReplaceAll(twoBranches, "Mo-Sa 10:00-20:00; PH off", `"Mo-Sa 10:00-20:00; PH off"`)
-	link := linkOn(t, newShop, communesOf(t), shopsOf(t, shops), centresOf(t, someCentres))
+	link := linkWith(t, newShop, communesOf(t), shopsOf(t, shops), centresOf(t, someCentres))
 	at := schemas.MillisOf(time.Date(2026, 6, 3, 12, 0, 0, 0, time.UTC))
 	f := func(id string, when schemas.Millis, home string, want Outcome, wantShop schemas.Shop) {
 		t.Helper()
@@ -86,10 +86,10 @@ func TestShop(t *testing.T) {
 	f("BAD01", at, "76351", Applied(), schemas.Shop{Name: "Faute", PostalCode: "69003", DepartmentCode: "69", RegionCode: "84"})
 	f("nobody", at, "", Skipped(reasonUnknownShop), schemas.Shop{})
 	f("", at, "", Skipped(reasonNoShop), schemas.Shop{})
-	if got := linkOn(t, newShop, communesOf(t)).Apply(&schemas.IdentifiedTouchpoint{}, &Suffix{}); got != Skipped(reasonNoData) {
+	if got := linkWith(t, newShop, communesOf(t)).Apply(&schemas.IdentifiedTouchpoint{}, &Suffix{}); got != Skipped(reasonNoData) {
 		t.Errorf("without shops: %+v", got)
 	}
-	alone := linkOn(t, newShop, shopsOf(t, shops))
+	alone := linkWith(t, newShop, shopsOf(t, shops))
 	event, added := &schemas.IdentifiedTouchpoint{}, &Suffix{}
 	event.Context.Store.StoreID = "LYO01"
 	if got := alone.Apply(event, added); got != Applied() || added.Shop.Value.CommuneCode != "" || added.Shop.Value.DepartmentCode != "69" {
@@ -99,7 +99,7 @@ func TestShop(t *testing.T) {
 
 func BenchmarkShopLink(b *testing.B) {
 	shops := strings.ReplaceAll(twoBranches, "Mo-Sa 10:00-20:00; PH off", `"Mo-Sa 10:00-20:00; PH off"`)
-	link := linkOn(b, newShop, communesOf(b), shopsOf(b, shops), centresOf(b, someCentres))
+	link := linkWith(b, newShop, communesOf(b), shopsOf(b, shops), centresOf(b, someCentres))
 	event, added := &schemas.IdentifiedTouchpoint{}, &Suffix{Home: schemas.Some(schemas.Home{CommuneCode: "75112"})}
 	event.OccurredAt, event.Context.Store.StoreID = schemas.MillisOf(time.Date(2026, 6, 3, 12, 0, 0, 0, time.UTC)), "LYO01"
 	b.ReportAllocs()
