@@ -36,7 +36,8 @@ func pipeline(t *testing.T) (up.Addresses, *warehouse.Warehouse) {
 	cfg.Sink.ClickHouse.Addresses = []string{engine}
 	cfg.Enricher.Reference.Dirs = []string{installed, published}
 	// Everybody is described, so that what is missing is missing in the data.
-	cfg.Enricher.Purposes.Profiling.Enabled, cfg.Enricher.Purposes.Profiling.Consent = true, nil
+	cfg.Enricher.Purposes.Profiling.Enabled = true
+	cfg.Enricher.Purposes.Profiling.Consent, cfg.Enricher.Purposes.Analytics.Consent = nil, nil
 	db, err := warehouse.Open(cfg.Sink.ClickHouse)
 	if err != nil {
 		t.Fatal(err)

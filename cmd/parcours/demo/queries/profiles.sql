@@ -12,6 +12,6 @@ WHERE dimension != 'region' OR customers IS NOT NULL
 ORDER BY
     indexOf(['age_band', 'income_decile', 'region'], dimension),
     value = 'unknown',
-    if(dimension = 'region', -toInt64(ifNull(customers, 0)), toInt64(ifNull(toUInt8OrNull(value), 0))),
+    if(dimension = 'region', -1 * ifNull(customers, 0), ifNull(toUInt8OrNull(value), 0)),
     value != 'under_18',
     value
