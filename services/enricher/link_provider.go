@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -40,7 +41,7 @@ func newBought(p parts) (Enrichment, error) {
 	cfg := asked.Config()
 	return &bought{provider: asked, name: name, subject: cfg.Subject, ids: ids, description: Description{
 		Name: p.name, Version: asked.Version(), Purpose: cfg.Purpose,
-		Reads:  []string{"identifiers", "person"},
+		Reads:  []string{"identifiers", "ignored_identifiers", "person"},
 		Writes: []string{"attributes"},
 	}}, nil
 }
@@ -112,6 +113,9 @@ func (b *bought) key(event *schemas.IdentifiedTouchpoint, added *Suffix) (key pr
 			return b.ambiguous(event, raw)
 		}
 		found = i
+	}
+	if found >= 0 && slices.ContainsFunc(event.IgnoredIdentifiers, func(i schemas.IgnoredIdentifier) bool { return i.Type == b.subject }) {
+		return b.ambiguous(event, raw)
 	}
 	if found < 0 {
 		return key, reasonNoIdentifier // Identity did not use it: it is shared, blocked or erased.

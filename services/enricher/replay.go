@@ -62,9 +62,21 @@ type ReplayReport struct {
 // missing is what was found of the subjects.
 type missing struct {
 	values map[provider.Key]string
-	// latest decision on consent of each subject, and when its event happened.
-	refused map[provider.Key]schemas.Millis
-	failed  map[provider.Key]schemas.Millis
+	// failed is when the last event of each subject happened that was missed, of whom its customer.
+	failed map[provider.Key]schemas.Millis
+	of     map[provider.Key]uuid.UUID
+	// refused is when somebody refused last, by the nodes of that event and by its customer.
+	refused map[uuid.UUID]schemas.Millis
+}
+
+// refusedSince tells whether the person of a subject refused when they were missed last, or since.
+func (m *missing) refusedSince(key provider.Key) bool {
+	for _, who := range []uuid.UUID{uuid.UUID(key), m.of[key]} {
+		if at, refused := m.refused[who]; refused && at >= m.failed[key] {
+			return true
+		}
+	}
+	return false
 }
 
 // Run finds, asks and writes.
@@ -74,13 +86,15 @@ func (r Replay) Run(ctx context.Context) (*ReplayReport, error) {
 		return nil, err
 	}
 	report := &ReplayReport{Missed: map[string]int64{}}
-	m := &missing{values: map[provider.Key]string{}, refused: map[provider.Key]schemas.Millis{}, failed: map[provider.Key]schemas.Millis{}}
+	m := &missing{
+		values: map[provider.Key]string{}, failed: map[provider.Key]schemas.Millis{}, of: map[provider.Key]uuid.UUID{}, refused: map[uuid.UUID]schemas.Millis{},
+	}
 	if err := r.find(ctx, link, m, report); err != nil {
 		return nil, fmt.Errorf("find the events that %s missed: %w", r.Provider, err)
 	}
 	report.Subjects = int64(len(m.values))
-	for key, at := range m.refused { // Whoever refused since they were missed is not asked for.
-		if _, there := m.values[key]; there && at >= m.failed[key] {
+	for key := range m.values {
+		if provider.OfPerson(link.subject) && m.refusedSince(key) {
 			delete(m.values, key)
 			report.Refused++
 		}
@@ -111,6 +125,9 @@ func (r Replay) open(ctx context.Context) (*providers, *bought, error) {
 	cfg.Providers = cfg.Providers[at : at+1]
 	if p := cfg.Purposes.named()[cfg.Providers[0].Purpose]; !p.Enabled {
 		return nil, nil, fmt.Errorf("purpose %s of provider %s is not enabled: nothing may be asked", cfg.Providers[0].Purpose, r.Provider)
+	}
+	if cfg.Providers[0].DoNotStore {
+		return nil, nil, fmt.Errorf("provider %s is one with do_not_store: its answers may not be written to the topic, and events are written once", r.Provider)
 	}
 	asked, err := openProviders(ctx, cfg, r.Workspace, r.Registry, providerOptions(zap.NewNop(), prometheus.NewRegistry()))
 	if err != nil {
@@ -152,7 +169,7 @@ func (r Replay) find(ctx context.Context, link *bought, m *missing, report *Repl
 			}
 		}
 		var event schemas.EnrichedTouchpoint
-		err = r.Kafka.ReadBack(ctx, stream.Enriched, partition, from, to, func(ctx context.Context, records []*stream.Record) error {
+		err = r.Kafka.ReadBack(ctx, stream.Enriched, partition, from, end, func(ctx context.Context, records []*stream.Record) error {
 			for _, record := range records {
 				id, body, err := schemas.SplitHeader(record.Value)
 				if err != nil {
@@ -164,6 +181,10 @@ func (r Replay) find(ctx context.Context, link *bought, m *missing, report *Repl
 				}
 				if err != nil || decoder.Decode(body, &event) != nil {
 					continue // as above
+				}
+				if record.Offset >= to {
+					m.refusal(link, &event) // Who refused later is not asked for either.
+					continue
 				}
 				report.Events++
 				m.see(link, &event, report)
@@ -177,31 +198,49 @@ func (r Replay) find(ctx context.Context, link *bought, m *missing, report *Repl
 	return nil
 }
 
-// see notes one event.
-func (m *missing) see(link *bought, event *schemas.EnrichedTouchpoint, report *ReplayReport) {
+// refusal notes an event whose consent does not cover the provider, and tells whether it is one.
+func (m *missing) refusal(link *bought, event *schemas.EnrichedTouchpoint) bool {
+	entry := entryOf(link, event)
+	if entry.Status != StatusSkipped || (entry.Reason != reasonDenied && entry.Reason != reasonMissing) {
+		return false
+	}
+	whose := []uuid.UUID{event.CustomerID}
+	for i := range event.Identifiers {
+		if node, err := uuid.Parse(event.Identifiers[i].Value); err == nil && event.Identifiers[i].Type == link.subject {
+			whose = append(whose, node)
+		}
+	}
+	for _, who := range whose {
+		if at, before := m.refused[who]; !before || event.OccurredAt > at {
+			m.refused[who] = event.OccurredAt
+		}
+	}
+	return true
+}
+
+// entryOf is what became of the link on the event; empty when it was not there.
+func entryOf(link *bought, event *schemas.EnrichedTouchpoint) schemas.Enrichment {
 	at := slices.IndexFunc(event.Enrichments, func(e schemas.Enrichment) bool { return e.Name == link.description.Name })
 	if at < 0 {
+		return schemas.Enrichment{}
+	}
+	return event.Enrichments[at]
+}
+
+// see notes one event.
+func (m *missing) see(link *bought, event *schemas.EnrichedTouchpoint, report *ReplayReport) {
+	if m.refusal(link, event) || entryOf(link, event).Status != StatusFailed {
 		return
 	}
-	entry := event.Enrichments[at]
 	added := Suffix{Home: event.Home}
-	switch {
-	case entry.Status == StatusSkipped && (entry.Reason == reasonDenied || entry.Reason == reasonMissing):
-		for i := range event.Identifiers {
-			if node, err := uuid.Parse(event.Identifiers[i].Value); err == nil && event.Identifiers[i].Type == link.subject {
-				m.refused[provider.Key(node)] = max(m.refused[provider.Key(node)], event.OccurredAt)
-			}
-		}
-		return
-	case entry.Status != StatusFailed:
-		return
-	}
 	report.Failed++
 	key, reason := link.key(&event.IdentifiedTouchpoint, &added)
 	if reason != "" {
 		return
 	}
-	m.failed[key] = max(m.failed[key], event.OccurredAt)
+	if at, before := m.failed[key]; !before || event.OccurredAt >= at {
+		m.failed[key], m.of[key] = event.OccurredAt, event.CustomerID
+	}
 	if _, there := m.values[key]; there {
 		return
 	}
