@@ -122,10 +122,19 @@ func duration(_, to reflect.Type, value any) (any, error) {
 }
 
 // quoted refuses a number where a text is wanted: YAML has changed it by then, 0123 to 83 and long ones to a float,
-// and a key or a password would be another one than was written.
+// and a key or a password would be another one than was written. A day is what was written, also as the time that YAML makes of it.
 func quoted(from, to reflect.Value) (any, error) {
-	if to.Kind() == reflect.String && (from.CanInt() || from.CanUint() || from.CanFloat()) {
+	if to.Kind() != reflect.String {
+		return from.Interface(), nil
+	}
+	if from.CanInt() || from.CanUint() || from.CanFloat() {
 		return nil, errors.New("it is a text that YAML takes for a number: put it in quotes")
+	}
+	if at, ok := from.Interface().(time.Time); ok {
+		if !at.Equal(at.UTC().Truncate(24 * time.Hour)) {
+			return nil, errors.New("it is a text that YAML takes for a time: put it in quotes")
+		}
+		return at.UTC().Format(time.DateOnly), nil
 	}
 	return from.Interface(), nil
 }

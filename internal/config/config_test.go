@@ -86,11 +86,23 @@ func TestMistakesAreNamed(t *testing.T) {
 	f("kafka: {linger: soon}", nil, nil, "linger", "soon")
 	f("kafka: {password: 0123}", nil, nil, "password", "quotes")
 	f("kafka: {sources: [{name: web, write_key: 12345678901234567890}]}", nil, nil, "write_key", "quotes")
+	f("kafka: {password: 2026-11-23T10:00:00Z}", nil, nil, "password", "takes for a time", "quotes")
 	f("kafka: [", nil, nil, "parcours.yaml")
 	f("kafka: {}", []string{"PARCOURS_KAFKA_LINGR=1s"}, nil, "PARCOURS_KAFKA_LINGR")
 	f("kafka: {}", []string{"PARCOURS_KAFKA_LINGER_FILE=x"}, nil, "PARCOURS_KAFKA_LINGER_FILE")
 	f("kafka: {}", nil, []string{"kafka.lingr=1s"}, "kafka.lingr")
 	f("kafka: {}", nil, []string{"kafka.linger"}, "key=value")
+}
+
+// YAML makes a time of a day without quotes.
+func TestDaysAreTextAsWritten(t *testing.T) {
+	got := defaults()
+	if err := config.Load(config.Source{File: write(t, "kafka: {sources: [{name: 2026-11-23}]}")}, config.Section{Name: "kafka", Into: &got}); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Sources) != 1 || got.Sources[0].Name != "2026-11-23" {
+		t.Errorf("got %+v", got.Sources)
+	}
 }
 
 func TestPrintRedactsSecretsAndReadsBack(t *testing.T) {
