@@ -204,6 +204,9 @@ func TestImportOfASpreadsheet(t *testing.T) {
 	if diff := cmp.Diff(want, refused); diff != "" {
 		t.Errorf("refused lines (-want +got):\n%s", diff)
 	}
+	if said := i.said.String(); !strings.Contains(said, "\nline 8: ") || !strings.Contains(said, "line 5, column \"Courriel\": ") {
+		t.Errorf("it does not say where the faults are:\n%s", said)
+	}
 	kept, err := os.ReadFile(rejects)
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,11 @@ func (r *importResult) print(std streams, output string, c importAttributesComma
 		return nil
 	}
 	for _, f := range r.First {
-		fmt.Fprintf(std.err, "line %d, column %q: %s\n", f.Line, f.Column, f.Advice)
+		place := fmt.Sprintf("line %d", f.Line)
+		if f.Column != "" { // A fault of the whole line has none.
+			place += fmt.Sprintf(", column %q", f.Column)
+		}
+		fmt.Fprintf(std.err, "%s: %s\n", place, f.Advice)
 	}
 	if r.Refused > int64(len(r.First)) {
 		fmt.Fprintf(std.err, "and %d more: --report FILE lists them all.\n", r.Refused-int64(len(r.First)))
