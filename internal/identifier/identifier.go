@@ -22,7 +22,7 @@ import (
 
 // Version of the normalisers. It goes with each piece of evidence, and changes with any change of a
 // result in testdata.
-const Version = 2
+const Version = 3
 
 // Reasons why an identifier is not used.
 const (

@@ -8,9 +8,15 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// overseas are tried after FR: numbers of the French overseas departments, dialled as at home, are not
-// valid in metropolitan France.
-var overseas = []string{"RE", "GP", "MQ", "GF", "YT"}
+// overseas has the blocks of the French numbering plan that belong to overseas departments. They are dialled as at home and are numbers
+// of a country code of their own; the rules of metropolitan France take some of them for its own.
+var overseas = map[string]string{
+	"262": "RE", "263": "RE", "692": "RE", "693": "RE",
+	"269": "YT", "639": "YT",
+	"590": "GP", "690": "GP", "691": "GP",
+	"594": "GF", "694": "GF",
+	"596": "MQ", "696": "MQ", "697": "MQ",
+}
 
 // neverPersonal are numbers that one calls and nobody has.
 var neverPersonal = []phonenumbers.PhoneNumberType{
@@ -56,22 +62,19 @@ func phone(raw, region string) (value string, weak bool, reason string) {
 // parsePhone returns the number in the region or, for France, overseas; nil if it is valid in none.
 func parsePhone(text, region string) *phonenumbers.PhoneNumber {
 	number, err := phonenumbers.Parse(text, region)
-	if err == nil && phonenumbers.IsValidNumber(number) {
-		return number
-	}
-	if region != "FR" || err != nil {
+	if err != nil {
 		return nil
 	}
 	// +33 692 12 34 56 is how tills write a number of Reunion: what follows 33 is tried at home.
-	if number.GetCountryCode() == 33 {
-		text = "0" + phonenumbers.GetNationalSignificantNumber(number)
-	}
-	for _, region := range overseas {
-		if number, err := phonenumbers.Parse(text, region); err == nil && phonenumbers.IsValidNumber(number) {
-			return number
+	if region == "FR" && number.GetCountryCode() == 33 {
+		if national := phonenumbers.GetNationalSignificantNumber(number); len(national) == 9 && overseas[national[:3]] != "" {
+			number, err = phonenumbers.Parse("0"+national, overseas[national[:3]])
 		}
 	}
-	return nil
+	if err != nil || !phonenumbers.IsValidNumber(number) {
+		return nil
+	}
+	return number
 }
 
 // fictional tells numbers typed to get past a form: one digit all along after the prefix (0600000000),
