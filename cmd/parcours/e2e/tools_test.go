@@ -55,7 +55,7 @@ func TestTools(t *testing.T) {
 	if report := tool("doctor", "--at", addresses); strings.Contains(report, "FAILED") || !strings.Contains(report, "services") {
 		t.Errorf("the doctor of a healthy pipeline says\n%s", report)
 	}
-	if verdict := tool("schema", "check", "--at", addresses); strings.Count(verdict, "compatible") != 4 {
+	if verdict := tool("schema", "check", "--at", addresses); strings.Count(verdict, "compatible") != 5 {
 		t.Errorf("schema check says\n%s", verdict)
 	}
 	for path, want := range map[string]string{"/healthz": `"ok"`, "/readyz": `"ready"`, "/metrics": "parcours_stream_consumed_records_total"} {
