@@ -13,8 +13,8 @@ import (
 // erasedAtOnce bounds the nodes that one statement names.
 const erasedAtOnce = 1000
 
-// erase takes away what the tables hold of erased nodes beside their pseudonymous events: clear values, traits, and how
-// the nodes hung together. Rows are gone for every query once it returns, and from the disk after the next step that
+// erase takes away what the tables hold of erased nodes beside their pseudonymous events: clear values, traits, how the nodes hung together, and
+// on the events the pseudonym of the household. Rows are gone for every query once it returns, and from the disk after the next step that
 // ClickHouse takes on its own. It may be repeated.
 func (s *sink) erase(ctx context.Context, erased []identitymap.Row) error {
 	for from := 0; from < len(erased); from += erasedAtOnce {
@@ -57,7 +57,10 @@ func eraseStatements(rows []identitymap.Row) []string {
 			"DELETE FROM "+name+" WHERE "+t.where+" SETTINGS allow_nondeterministic_mutations = 1",
 			"ALTER TABLE "+name+" APPLY DELETED MASK SETTINGS mutations_sync = 0")
 	}
-	return statements
+	// Events stay, but not by what their person shares with others: it would lead to the family, and to the person who comes back. Only parts that
+	// hold such events are written anew, and of these one column.
+	return append(statements, "ALTER TABLE "+warehouse.Database+".events UPDATE profile_household_id = '' WHERE profile_household_id != '' AND ("+stated+
+		") SETTINGS allow_nondeterministic_mutations = 1, mutations_sync = 2")
 }
 
 func node(workspace string, id uuid.UUID) string {

@@ -161,6 +161,7 @@ func TestErasedPersonLosesClearValues(t *testing.T) {
 		e := with(event(anchor, name), others...)
 		e.Person = schemas.Some(schemas.Person{Email: name + "@example.com"})
 		e.Traits = fmt.Sprintf(`{"tier":%q}`, name)
+		e.Profile = schemas.Some(schemas.Profile{HouseholdID: "household of " + name})
 		return e
 	}
 	r.produce(said(erased, "gone"), said(other, "stays", erased), said(kiosk, "gone-too", erased), said(kiosk, "stays-too", other))
@@ -179,6 +180,8 @@ func TestErasedPersonLosesClearValues(t *testing.T) {
 	r.eventually("SELECT arrayStringConcat(groupArray(kind), ' ') FROM identity_audit WHERE workspace = %s", "hub_raised")
 	r.eventually("SELECT arrayStringConcat(groupArray(reason), ' ') FROM identity_changes WHERE workspace = %s AND node = '"+node(erased).String()+"'", "erased")
 	r.golden("SELECT count() FROM events WHERE workspace = %s", [][]string{{"4"}})
+	// What a person shares with the family would lead from the events that stay to those who live there, and to the person who comes back.
+	r.eventually("SELECT arrayStringConcat(arraySort(groupArray(profile_household_id)), ', ') FROM events WHERE workspace = %s AND profile_household_id != ''", "household of stays, household of stays-too")
 	// On disk too: a part without deleted rows has no mask.
 	r.eventually("SELECT countIf(has_lightweight_delete) FROM system.parts WHERE %s != '' AND database = 'parcours' AND table = 'contacts' AND active", "0")
 }

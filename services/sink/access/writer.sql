@@ -50,6 +50,8 @@ GRANT
     -- Erasure takes away what hangs on erased nodes.
     SELECT(stand_ins) ON parcours.contacts,
     SELECT(stand_ins) ON parcours.traits,
+    SELECT(stand_ins, profile_household_id) ON parcours.events,
+    ALTER UPDATE(profile_household_id) ON parcours.events,
     SELECT(workspace, kind, node, other_node) ON parcours.identity_audit,
     ALTER DELETE ON parcours.contacts,
     ALTER DELETE ON parcours.traits,
