@@ -78,7 +78,7 @@ func (m mailRules) judge(raw string) mail {
 		if _, reason := m.ids.Normalise(identifier.Email, local+"@"+domain); reason == identifier.Blocked {
 			return mail{status: EmailInvalid} // pasdemail@gmail.com: an address that says there is none
 		}
-		if m.disposable(domain) {
+		if !misspelledMail.has(domain) && m.disposable(domain) {
 			return mail{status: EmailDisposable, class: ClassDisposable}
 		}
 	}

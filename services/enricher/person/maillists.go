@@ -57,6 +57,10 @@ gail.com grail.com orang.com orange-ftgroup.com
 googlemail.fr google.com google.fr microsoft.com apple.com
 `)
 
+// misspelledMail are slips of the finger that somebody registered, so the published list of disposable domains has them. Who types one of them at a till
+// or in a form meant the provider; the list's other look-alikes, such as yopmail, mean themselves.
+var misspelledMail = setOf("gmial.com hotmial.com hotmai.com")
+
 // disposableMail are domains of mailboxes for a day: the ones met most often, for when the published list is not there.
 const disposableMail = `
 yopmail.com yopmail.fr yopmail.net cool.fr.nf jetable.fr.nf nospam.ze.tc nomail.xl.cx mega.zik.dj speed.1s.fr courriel.fr.nf moncourrier.fr.nf monemail.fr.nf monmail.fr.nf

@@ -360,6 +360,11 @@ func TestDisposableDomainsOfTheList(t *testing.T) {
 		if freeMail.has(domain) || knownMail.has(domain) {
 			t.Errorf("%s stands in the lists of providers", domain)
 		}
+		if misspelledMail.has(domain) {
+			if got := d.Describe(&Facts{Email: "jean@" + domain}, someDay); got.EmailStatus != EmailTypo || got.EmailSuggestion == "" {
+				t.Errorf("%s: %s, meant %q", domain, got.EmailStatus, got.EmailSuggestion)
+			}
+		}
 		if got := d.Describe(&Facts{Email: "jean@sub." + domain}, someDay); got.EmailStatus != EmailDisposable {
 			t.Fatalf("sub.%s: %s", domain, got.EmailStatus)
 		}
