@@ -69,7 +69,7 @@ type known struct {
 	age, gender, household, in, lives string
 	name                              schemas.FirstNameEstimate
 	tier                              string
-	home, areaHome                    schemas.Home
+	home, areaHome, sure              schemas.Home
 	area                              schemas.Area
 	reach                             schemas.Optional[int32]
 	first                             schemas.Optional[schemas.Date]
@@ -101,6 +101,9 @@ func (k *known) hear(e touch) {
 	if e.Home.Valid {
 		last(&ignored, e.Home.Value.Basis)
 		k.home = e.Home.Value
+		if k.home.Confidence.Valid {
+			k.sure = k.home
+		}
 	}
 	if e.Area.Valid {
 		k.area, k.areaHome = e.Area.Value, e.Home.Value
@@ -166,6 +169,10 @@ func cell[V any](v schemas.Optional[V]) string {
 func (c *recount) profiles() [][]string {
 	var rows [][]string
 	for customer, k := range c.known() {
+		var sure schemas.Optional[float64]
+		if k.sure.PostalCode == k.home.PostalCode && k.sure.CommuneCode == k.home.CommuneCode {
+			sure = k.sure.Confidence
+		}
 		var guess, guessed schemas.Optional[float64]
 		band, gender := "", k.gender
 		if k.age == "" && k.name.AgeBand != "" {
@@ -180,7 +187,7 @@ func (c *recount) profiles() [][]string {
 		if k.first.Valid {
 			first = k.first.Value.Time().Format(time.DateOnly)
 		}
-		rows = append(rows, row(customer, k.age, band, cell(guess), gender, guessed.Valid, cell(guessed), k.home.Country, k.home.PostalCode, k.home.CommuneCode, k.home.Region, cell(k.home.Confidence),
+		rows = append(rows, row(customer, k.age, band, cell(guess), gender, guessed.Valid, cell(guessed), k.home.Country, k.home.PostalCode, k.home.CommuneCode, k.home.Region, cell(sure),
 			k.area.Code, k.area.Status, cell(k.area.MedianIncome), cell(k.area.IncomeQuintile), cell(k.area.IncomeDecile), cell(k.area.PovertyRate), cell(k.reach), k.household, k.in, k.lives, k.tier, first, orderBands[k.band], k.at))
 	}
 	return sorted(rows)
