@@ -68,6 +68,14 @@ func TestALongStatementIsKept(t *testing.T) {
 	}
 }
 
+func TestOnlyPostcodesAreKeptAsPostcodes(t *testing.T) {
+	for typed, want := range map[string]string{" 75011 ": "75011", "SW1A 1AA": "SW1A 1AA", "12 rue Oberkampf 75011 Paris": "", "Durand": "", "": ""} {
+		if got := asPostcode(typed); got != want {
+			t.Errorf("%q is kept as %q, want %q", typed, got, want)
+		}
+	}
+}
+
 // An event that was on its way while its person refused is not enriched by what it says itself.
 func TestALaterRefusalCounts(t *testing.T) {
 	o := newPolicy(DefaultPurposes())

@@ -135,7 +135,7 @@ func (p *people) person(event *schemas.EnrichedTouchpoint) {
 	if stated.PostalCode == "" && stated.City == "" {
 		return
 	}
-	country, postalCode, commune := stated.Country, strings.TrimSpace(stated.PostalCode), ""
+	country, postalCode, commune := stated.Country, asPostcode(stated.PostalCode), ""
 	if home := &event.Home.Value; event.Home.Valid && home.Basis == basisEvent {
 		country, commune = cmp.Or(home.Country, country), home.CommuneCode
 		postalCode = cmp.Or(home.PostalCode, postalCode)
@@ -143,6 +143,16 @@ func (p *people) person(event *schemas.EnrichedTouchpoint) {
 	if postalCode != "" || commune != "" {
 		p.facts.AddAddress(country, postalCode, commune)
 	}
+}
+
+// asPostcode is what was typed as a postcode if it can be one: people type streets and names there, too, and these are not kept.
+func asPostcode(typed string) string {
+	const longest = 12
+	typed = strings.TrimSpace(typed)
+	if len(typed) > longest || !strings.ContainsAny(typed, "0123456789") {
+		return ""
+	}
+	return typed
 }
 
 // traits takes the configured ones from a JSON object. What is no JSON stands for nothing.
