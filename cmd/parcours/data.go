@@ -45,6 +45,13 @@ func (f dataFolders) config(g globals) (refdata.Config, string, error) {
 	return cfg.Enricher.Reference, cfg.Enricher.ReferenceDir(), nil
 }
 
+// absent says which folders and files are not there: a misspelt name would otherwise look like data that nobody has.
+func (s streams) absent(cfg refdata.Config) {
+	for _, path := range cfg.Absent() {
+		fmt.Fprintf(s.err, "%s is not there: correct its name, or make it.\n", path)
+	}
+}
+
 // chosen are the data sets of these names; all of them without names.
 func chosen(names []string) ([]refdata.Dataset, error) {
 	all := enricher.Datasets()
@@ -71,6 +78,7 @@ func (c dataListCommand) Run(g globals, std streams) error {
 	if err != nil {
 		return err
 	}
+	std.absent(cfg)
 	findings := cfg.Survey(kept, enricher.Datasets())
 	if g.Output == "json" {
 		var rows [][]string
@@ -158,6 +166,7 @@ func (c dataCheckCommand) Run(g globals, std streams) error {
 	if err != nil {
 		return err
 	}
+	std.absent(cfg)
 	var rows [][]string
 	faulty := false
 	for _, f := range cfg.Survey(kept, datasets) {

@@ -100,6 +100,7 @@ func printReplay(std streams, output string, r *enricher.ReplayReport) error {
 			{"not asked for: consent refused since", r.Refused},
 			{"not asked for: erased", r.Erased},
 			{"not asked for: known meanwhile", r.Known},
+			{"left to be asked", r.Left},
 			{"asked", r.Asked},
 			{"answered", r.Answered},
 			{"unknown to the provider", r.Unknown},

@@ -52,6 +52,8 @@ type ReplayReport struct {
 	Refused  int64 `json:"refused"`
 	Erased   int64 `json:"erased"`
 	Known    int64 `json:"known_meanwhile"`
+	// Left are those who remain to be asked, also in a dry run.
+	Left int64 `json:"left"`
 	// Asked subjects by what came of them.
 	Asked    int64            `json:"asked"`
 	Answered int64            `json:"answered"`
@@ -110,6 +112,7 @@ func (r Replay) Run(ctx context.Context) (*ReplayReport, error) {
 	if err := r.dropKnown(ctx, asked, m, report); err != nil {
 		return nil, fmt.Errorf("read what is known meanwhile: %w", err)
 	}
+	report.Left = int64(len(m.values))
 	if r.DryRun {
 		return report, nil
 	}

@@ -166,7 +166,7 @@ func TestTableWithoutMemoryOfTokensIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(tables) != 8 {
-		t.Errorf("tables are %v, want eight", tables)
+	if len(tables) != 9 {
+		t.Errorf("tables are %v, want nine", tables)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -52,6 +53,9 @@ func Run(ctx context.Context, cfg Config, opts Options) (err error) {
 		}
 	}
 	cfg.Place()
+	if err := os.MkdirAll(dir.sub("reference"), 0o750); err != nil {
+		return fmt.Errorf("make the folder of reference data: %w", err)
+	}
 	if cfg.Admin.Token == "" {
 		if cfg.Admin.Token, err = dir.adminToken(); err != nil {
 			return err

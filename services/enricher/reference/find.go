@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -26,6 +27,17 @@ type candidate struct {
 func (c Config) excluded(name string) bool {
 	given, ok := c.Files[name]
 	return ok && given == ""
+}
+
+// Absent are the folders and files of the configuration that are not there, as they stand in it.
+func (c Config) Absent() []string {
+	var all []string
+	for _, path := range slices.Concat(c.Dirs, slices.Sorted(maps.Values(c.Files))) {
+		if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
+			all = append(all, path)
+		}
+	}
+	return all
 }
 
 // find looks for the files of a data set; none is no error.

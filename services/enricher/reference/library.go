@@ -61,6 +61,9 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		}
 		l.dir, l.temporary = dir, true
 	}
+	for _, path := range l.cfg.Absent() {
+		l.log.Warn("a folder or file of reference data is not there: correct its name, or make it", zap.String("path", path))
+	}
 	for _, d := range o.Datasets {
 		h := &holding{dataset: d, keep: keep{dir: filepath.Join(l.dir, d.Name)}}
 		l.holdings = append(l.holdings, h)
