@@ -212,7 +212,7 @@ func TestABrokenFileLeavesTheLastGoodInForce(t *testing.T) {
 				s.lookTwice()
 			}
 			s.expect(t, 1, note)
-			s.warnings(t, 2) // The copy, and the folder that is not there.
+			s.warnings(t, 1)
 			if n := testutil.ToFloat64(s.Library.metrics.refusals.WithLabelValues("numbers", reason)); n != 1 {
 				t.Errorf("%v refusals for %s, want 1", n, reason)
 			}
@@ -275,7 +275,7 @@ func TestAFileThatCannotBeReadIsTriedAgain(t *testing.T) {
 		s.Look()
 	}
 	s.expect(t, 1, "is no file")
-	s.warnings(t, 2) // The copy, and the folder that is not there.
+	s.warnings(t, 1)
 	if err := os.Rename(path+".away", path); err != nil {
 		t.Fatal(err)
 	}
