@@ -74,7 +74,7 @@ func (s *shelf) open(t *testing.T, change ...func(*Options)) *shelf {
 	core, seen := logs.New(zap.DebugLevel)
 	s.logs = seen
 	o := Options{
-		Config: Config{Dirs: []string{s.dir, filepath.Join(s.dir, "absent")}, Poll: 100 * time.Millisecond}, Dir: s.data, Datasets: []Dataset{dataset()},
+		Config: Config{Dirs: []string{s.dir}, Poll: 100 * time.Millisecond}, Dir: s.data, Datasets: []Dataset{dataset()},
 		Log: zap.New(core), Metrics: s.metrics, Note: func(text string) { s.note = text },
 	}
 	for _, f := range change {
@@ -342,7 +342,7 @@ func TestCopiesAreCheckedAndPruned(t *testing.T) {
 	s.open(t)
 	defer s.close(t)
 	s.expect(t, 0, "")
-	s.warnings(t, 2) // The copy, and the folder that is not there.
+	s.warnings(t, 1)
 	s.write(t, "numbers-1.txt", lines(7, 10))
 	s.lookTwice()
 	s.expect(t, 7, "")
@@ -431,4 +431,19 @@ func TestASnapshotTellsWhatItWasAskedFor(t *testing.T) {
 		t.Error(diff)
 	}
 	s.Release() // Which belongs to no library.
+}
+
+// A folder that is not there is said, once, and does not keep the others from being read.
+func TestAnAbsentFolderIsSaid(t *testing.T) {
+	s := newShelf(t)
+	s.write(t, "numbers-1.txt", lines(1, 10))
+	absent := filepath.Join(s.dir, "absent")
+	s.open(t, func(o *Options) { o.Config.Dirs = append([]string{absent}, o.Config.Dirs...) })
+	defer s.close(t)
+	s.lookTwice()
+	s.expect(t, 1, "")
+	s.warnings(t, 1)
+	if said := s.logs.FilterField(zap.String("path", absent)).Len(); said != 1 {
+		t.Errorf("the absent folder was said %d times", said)
+	}
 }
