@@ -22,6 +22,7 @@ func TestValidateNamesTheField(t *testing.T) {
 	f(`name is "self"`, func(c *Config) { c.Name = "self" })
 	f(`url: its scheme is "ftp"`, func(c *Config) { c.URL = "ftp://a/${email_md5}" })
 	f(`url: its scheme is "file"`, func(c *Config) { c.URL = "file://a/${email_md5}" })
+	f("url: with http everybody", func(c *Config) { c.Allow, c.URL = nil, "http://a/${email_md5}" })
 	f("url: it holds a user name", func(c *Config) { c.URL = "https://u:p@a/${email_md5}" })
 	f("url: it names no host", func(c *Config) { c.URL = "https:///x/${email_md5}" })
 	f("url: a place stands before the path", func(c *Config) { c.URL = "https://${email_md5}.example.com/" })

@@ -148,6 +148,9 @@ func compileRequest(c Config) (request, error) {
 	if r.body, err = parseTemplate(c.Body, c); err != nil {
 		return r, fmt.Errorf("body: %w", err)
 	}
+	if strings.HasPrefix(c.URL, "http://") && len(c.Allow) == 0 {
+		return r, errors.New("url: with http everybody on the way reads who is asked for: give https, or name the network of your own in allow")
+	}
 	if err = r.checkBody(); err != nil {
 		return r, fmt.Errorf("body: %w", err)
 	}
