@@ -48,6 +48,6 @@ func (y *yard) connectWay(program, name string, rows [][]byte) way {
 			b.Fatal(err)
 		}
 		records := func(from, to int) []*stream.Record { return jsonRecords(rows, from, to) }
-		return y.drain(b, bus, slowRows, records, func() *moverProcess { return startProcess(b, exec.Command(program, "-c", file)) })
+		return y.drain(b, bus, slowRows, records, func() *moverProcess { return startProcess(b, exec.Command(program, "run", file)) })
 	}}
 }
