@@ -95,6 +95,9 @@ func waitStored(t *testing.T, db *warehouse.Warehouse, want int64) {
 
 // TestReportOfARealRun sends a small population through everything and reads what an analyst would.
 func TestReportOfARealRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the whole pipeline runs, as it does in the end-to-end tests")
+	}
 	a, db := pipeline(t)
 	s, err := simulate.New(simulate.Config{Seed: 7, Customers: 250, Days: 4, Trouble: 1})
 	if err != nil {
