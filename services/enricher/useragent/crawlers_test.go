@@ -85,6 +85,9 @@ func browsers(t testing.TB) []string {
 
 // The promise of the enrichment: at least 99 of 100 samples of the list are bots, at most one browser in 1,000 is.
 func TestBotsAreToldFromBrowsers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of agents against all expressions; nothing here runs at once with anything")
+	}
 	crawlers, entries := publicCrawlers(t)
 	people := browsers(t)
 	for _, c := range []struct {
@@ -126,6 +129,9 @@ func TestBotsAreToldFromBrowsers(t *testing.T) {
 
 // Keeping expressions under runs of three bytes must never change an answer: trying them all in their order is the oracle.
 func TestSkippedCrawlersChangeNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of agents against all expressions; nothing here runs at once with anything")
+	}
 	crawlers, entries := publicCrawlers(t)
 	all := append(samples(t), browsers(t)...)
 	for _, entry := range entries {
