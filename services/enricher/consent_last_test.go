@@ -119,3 +119,23 @@ func TestWhatIsKnownOfThePersonIsNotUsedWithoutConsent(t *testing.T) {
 		}
 	}
 }
+
+// A refusal that is repeated is kept again sooner than a grant: what another source granted before it must not win by arriving late.
+func TestRefusalsAreKeptAgainSooner(t *testing.T) {
+	f := func(said schemas.Consent, later time.Duration, want bool) {
+		t.Helper()
+		known := &attributes.Known{Consent: &said, ConsentAt: 1_000_000}
+		var event schemas.EnrichedTouchpoint
+		event.Consent, event.OccurredAt = schemas.Some(said), known.ConsentAt+schemas.Millis(later.Milliseconds())
+		if got := saidLately(known, &event); got != want {
+			t.Errorf("%+v after %s: %t, want %t", said, later, got, want)
+		}
+	}
+	granted, refused, nothing := schemas.Consent{Granted: []string{"a"}}, schemas.Consent{Granted: []string{"a"}, Denied: []string{"b"}}, schemas.Consent{}
+	f(granted, 59*time.Minute, true)
+	f(granted, time.Hour, false)
+	f(refused, 59*time.Second, true)
+	f(refused, time.Minute, false)
+	f(nothing, time.Minute, false)
+	f(granted, -time.Second, false)
+}

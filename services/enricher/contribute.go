@@ -273,13 +273,24 @@ func (p *people) isPersonal(event *schemas.EnrichedTouchpoint, added *Suffix) bo
 	return added.Known != nil || !p.facts.Empty() || added.Permissions.tightened() || event.CustomerID != event.Anchor || !slices.Contains(impersonal, event.AnchorType)
 }
 
+// How old a statement may be that is not kept again when it is repeated. Until it is, what another source granted in between and
+// delivers late would win, so a refusal is kept again soon.
+const (
+	grantHolds   = schemas.Millis(time.Hour / time.Millisecond)
+	refusalHolds = schemas.Millis(time.Minute / time.Millisecond)
+)
+
 // saidLately tells whether the last statement of the customer is the same and hardly older.
 func saidLately(k *attributes.Known, event *schemas.EnrichedTouchpoint) bool {
 	if k == nil || k.Consent == nil {
 		return false
 	}
+	holds := grantHolds
+	if len(k.Consent.Denied) > 0 || len(k.Consent.Granted) == 0 {
+		holds = refusalHolds
+	}
 	age := event.OccurredAt - k.ConsentAt
-	return age >= 0 && age < schemas.Millis(time.Hour.Milliseconds()) &&
+	return age >= 0 && age < holds &&
 		sameNames(k.Consent.Granted, event.Consent.Value.Granted) && sameNames(k.Consent.Denied, event.Consent.Value.Denied)
 }
 
