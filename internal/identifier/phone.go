@@ -43,43 +43,49 @@ func phone(raw, region string) (value string, weak bool, reason string) {
 	if digits < 6 || digits > 18 {
 		return "", false, Invalid
 	}
-	number := parsePhone(text, region)
-	if number == nil {
-		if fictional(text) {
+	number, valid := ParsePhone(text, region)
+	if !valid {
+		if IsFictionalPhone(text) {
 			return "", false, Blocked
 		}
 		return "", false, Invalid
 	}
 	national := phonenumbers.GetNationalSignificantNumber(number)
 	kind := phonenumbers.GetNumberType(number)
-	if fictional(national) || slices.Contains(neverPersonal, kind) {
+	if IsFictionalPhone(national) || slices.Contains(neverPersonal, kind) {
 		return "", false, Blocked
 	}
 	weak = kind == phonenumbers.FIXED_LINE || kind == phonenumbers.VOIP
 	return phonenumbers.Format(number, phonenumbers.E164), weak, ""
 }
 
-// parsePhone returns the number in the region or, for France, overseas; nil if it is valid in none.
-func parsePhone(text, region string) *phonenumbers.PhoneNumber {
+// ParsePhone reads a number as people in a region (ISO 3166) write it. One that is not valid has the form of a number that nobody
+// was given; nil has not even that.
+func ParsePhone(text, region string) (number *phonenumbers.PhoneNumber, valid bool) {
 	number, err := phonenumbers.Parse(text, region)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	// +33 692 12 34 56 is how tills write a number of Reunion: what follows 33 is tried at home.
-	if region == "FR" && number.GetCountryCode() == 33 {
+	if number.GetCountryCode() == 33 {
 		if national := phonenumbers.GetNationalSignificantNumber(number); len(national) == 9 && overseas[national[:3]] != "" {
-			number, err = phonenumbers.Parse("0"+national, overseas[national[:3]])
+			if there, err := phonenumbers.Parse("0"+national, overseas[national[:3]]); err == nil {
+				number = there
+			}
 		}
 	}
-	if err != nil || !phonenumbers.IsValidNumber(number) {
-		return nil
+	if phonenumbers.IsValidNumber(number) {
+		return number, true
 	}
-	return number
+	if phonenumbers.IsPossibleNumber(number) {
+		return number, false
+	}
+	return nil, false
 }
 
-// fictional tells numbers typed to get past a form: one digit all along after the prefix (0600000000),
+// IsFictionalPhone tells numbers typed to get past a form: one digit all along after the prefix (0600000000),
 // or the keyboard's row (0123456789).
-func fictional(number string) bool {
+func IsFictionalPhone(number string) bool {
 	var digits []byte
 	for i := range len(number) {
 		if number[i] >= '0' && number[i] <= '9' {
