@@ -34,9 +34,14 @@ func realData(t testing.TB, needed ...string) *reference.Snapshot {
 		t.Fatal(err)
 	}
 	for _, name := range needed {
-		if data.Version(name) == "" {
-			t.Skipf("no file of the data set %s is there: `make data` installs some, docs/how-to/reference-data.md says where the rest is", name)
+		if data.Version(name) != "" {
+			continue
 		}
+		if dataset := slices.IndexFunc(Datasets(), func(d reference.Dataset) bool { return d.Name == name }); dataset >= 0 &&
+			Datasets()[dataset].Package != nil && os.Getenv("PARCOURS_REQUIRE_TOOLS") == "1" {
+			t.Fatalf("the data set %s is not installed, and PARCOURS_REQUIRE_TOOLS=1 requires it: make data", name)
+		}
+		t.Skipf("no file of the data set %s is there: `make data` installs some, docs/how-to/reference-data.md says where the rest is", name)
 	}
 	return data
 }

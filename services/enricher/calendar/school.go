@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -181,19 +180,12 @@ func Datasets() []reference.Dataset {
 		Where: "The file data.csv of the repository AntoineAugusti/vacances-scolaires, or of \"Vacances scolaires par zones\" on data.gouv.fr, kept as vacances-scolaires.csv.",
 		Files: []string{"vacances-scolaires*.csv", "vacances_scolaires*.csv"},
 		Least: 365,
-		Load: func(files []reference.File) (reference.Loaded, error) {
-			if len(files) != 1 {
-				return reference.Loaded{}, fmt.Errorf("%d files: give one", len(files))
-			}
-			text, err := os.ReadFile(files[0].Path)
-			if err != nil {
-				return reference.Loaded{}, err
-			}
+		Load: reference.OneText(func(text []byte) (any, int, error) {
 			school, err := ReadSchool(text)
 			if err != nil {
-				return reference.Loaded{}, fmt.Errorf("%s: %w", files[0].Name, err)
+				return nil, 0, err
 			}
-			return reference.Loaded{Table: school, Rows: school.Len()}, nil
-		},
+			return school, school.Len(), nil
+		}),
 	}}
 }

@@ -256,7 +256,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("sexe;prenom;periode;valeur\n1;A-B;1990;3\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if bytes.HasPrefix(file, parquetMark) {
-			t.Skip("the library's own files")
+			return // FuzzParquet has these.
 		}
 		names, err := Read(bytes.NewReader(file), int64(len(file)))
 		if err != nil {

@@ -2,7 +2,6 @@ package person
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
@@ -31,25 +30,18 @@ func Dataset() reference.Dataset {
 			"Without it a short list of the most common ones is used.",
 		Files: []string{"disposable_email_blocklist*.conf", "disposable_email_blocklist*.txt"},
 		Least: 1000,
-		Load: func(files []reference.File) (reference.Loaded, error) {
-			if len(files) == 0 {
-				return reference.Loaded{}, fmt.Errorf("read %s: no file was given", DisposableDomains)
-			}
-			domains, err := loadDomains(files[0].Path)
+		Load: reference.OneText(func(text []byte) (any, int, error) {
+			domains, err := readDomains(text)
 			if err != nil {
-				return reference.Loaded{}, err
+				return nil, 0, err
 			}
-			return reference.Loaded{Table: domains, Rows: domains.Len()}, nil
-		},
+			return domains, domains.Len(), nil
+		}),
 	}
 }
 
-// loadDomains reads a file with one domain a line; lines that begin with # are remarks.
-func loadDomains(path string) (*Domains, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+// readDomains reads a text with one domain a line; lines that begin with # are remarks.
+func readDomains(text []byte) (*Domains, error) {
 	d := &Domains{all: set{}}
 	n := 0
 	for line := range strings.Lines(string(text)) {

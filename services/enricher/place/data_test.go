@@ -15,7 +15,11 @@ func installed(t testing.TB) *Index {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x == nil {
+	switch {
+	case x != nil:
+	case os.Getenv("PARCOURS_REQUIRE_TOOLS") == "1":
+		t.Fatal("the list of communes is not installed, and PARCOURS_REQUIRE_TOOLS=1 requires it: make data")
+	default:
 		t.Skip("the list of communes is not installed: make data")
 	}
 	return x

@@ -63,6 +63,24 @@ type Loaded struct {
 	Close func() error
 }
 
+// OneText makes a Load of what reads the whole text of one file into a table and tells its rows. Its errors name the file.
+func OneText(read func(text []byte) (table any, rows int, err error)) func(files []File) (Loaded, error) {
+	return func(files []File) (Loaded, error) {
+		if len(files) != 1 {
+			return Loaded{}, fmt.Errorf("%d files: give one", len(files))
+		}
+		text, err := os.ReadFile(files[0].Path)
+		if err != nil {
+			return Loaded{}, err
+		}
+		table, rows, err := read(text)
+		if err != nil {
+			return Loaded{}, fmt.Errorf("%s: %w", files[0].Name, err)
+		}
+		return Loaded{Table: table, Rows: rows}, nil
+	}
+}
+
 // Read loads a data set from files as they are, without a library: for checks and tests. Whoever calls it closes what it holds.
 func (d Dataset) Read(paths ...string) (Edition, error) {
 	var files []File

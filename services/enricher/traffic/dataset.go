@@ -1,9 +1,6 @@
 package traffic
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
 )
 
@@ -26,20 +23,13 @@ func Datasets() []reference.Dataset {
 			Where: "The file " + file + " of the repository matomo-org/searchengine-and-social-list; lists of your own have the same layout.",
 			Files: append([]string{file}, patterns...),
 			Least: least,
-			Load: func(files []reference.File) (reference.Loaded, error) {
-				if len(files) != 1 {
-					return reference.Loaded{}, fmt.Errorf("%d files: give one", len(files))
-				}
-				text, err := os.ReadFile(files[0].Path)
-				if err != nil {
-					return reference.Loaded{}, err
-				}
+			Load: reference.OneText(func(text []byte) (any, int, error) {
 				sites, err := ReadSites(class, text)
 				if err != nil {
-					return reference.Loaded{}, fmt.Errorf("%s: %w", files[0].Name, err)
+					return nil, 0, err
 				}
-				return reference.Loaded{Table: sites, Rows: sites.Len()}, nil
-			},
+				return sites, sites.Len(), nil
+			}),
 		}
 	}
 	return []reference.Dataset{

@@ -1,9 +1,6 @@
 package useragent
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/parcours-cdp/parcours/services/enricher/reference"
 )
 
@@ -23,7 +20,7 @@ func Datasets() []reference.Dataset {
 			Files:   []string{"crawler-user-agents*.json"},
 			Least:   1000,
 			Package: &reference.Package{Name: "crawler-user-agents", Version: "1.60.0", Files: []string{"crawler-user-agents.json"}},
-			Load: load(func(text []byte) (any, int, error) {
+			Load: reference.OneText(func(text []byte) (any, int, error) {
 				crawlers, err := ReadCrawlers(text)
 				if err != nil {
 					return nil, 0, err
@@ -38,7 +35,7 @@ func Datasets() []reference.Dataset {
 			Files:   []string{"regexes*.yaml", "uap-core*.yaml"},
 			Least:   1000,
 			Package: &reference.Package{Name: "uap-core", Version: "0.18.0", Files: []string{"regexes.yaml"}},
-			Load: load(func(text []byte) (any, int, error) {
+			Load: reference.OneText(func(text []byte) (any, int, error) {
 				rules, err := ReadRules(text)
 				if err != nil {
 					return nil, 0, err
@@ -46,23 +43,5 @@ func Datasets() []reference.Dataset {
 				return rules, rules.Len(), nil
 			}),
 		},
-	}
-}
-
-// load reads the one file of a data set and closes nothing: the tables are memory alone.
-func load(parse func(text []byte) (table any, rows int, err error)) func([]reference.File) (reference.Loaded, error) {
-	return func(files []reference.File) (reference.Loaded, error) {
-		if len(files) != 1 {
-			return reference.Loaded{}, fmt.Errorf("%d files: give one", len(files))
-		}
-		text, err := os.ReadFile(files[0].Path)
-		if err != nil {
-			return reference.Loaded{}, err
-		}
-		table, rows, err := parse(text)
-		if err != nil {
-			return reference.Loaded{}, fmt.Errorf("%s: %w", files[0].Name, err)
-		}
-		return reference.Loaded{Table: table, Rows: rows}, nil
 	}
 }
