@@ -153,19 +153,22 @@ func (k *keeper) record(writer, known *avsc.Type, outer care) *keepPlan {
 			pending = append(pending, f.Type)
 			continue
 		}
-		if pending != nil {
-			p.steps = append(p.steps, keepStep{skip: compileSkip(pending...)})
-			pending = nil
-		}
+		p.pass(pending)
+		pending = nil
 		p.steps = append(p.steps, step)
 	}
 	if p.steps == nil {
 		return nil
 	}
-	if pending != nil {
-		p.steps = append(p.steps, keepStep{skip: compileSkip(pending...)})
-	}
+	p.pass(pending)
 	return p
+}
+
+// pass adds the step over fields that are not kept; nulls alone take no bytes and need none.
+func (p *keepPlan) pass(fields []*avsc.Type) {
+	if skip := compileSkip(fields...); skip != nil {
+		p.steps = append(p.steps, keepStep{skip: skip})
+	}
 }
 
 // ownField is our type of a field, nil when it is none of ours.

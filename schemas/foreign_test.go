@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,6 +193,27 @@ func TestForeignValuesAreKept(t *testing.T) {
 	}
 }
 
+// A null takes no bytes: nothing is between it and the next field, and a few bytes can claim billions of them.
+func TestForeignNulls(t *testing.T) {
+	schema := edit(t, EnrichedTouchpointSchema(), "", map[string]any{"name": "nothing", "type": "null", "pii": "direct"})
+	schema = edit(t, schema, "", map[string]any{"name": "seats", "type": map[string]any{"type": "array", "items": "null"}, "pii": "none"})
+	d := tolerant(t, schema)
+	body := encodeAs(t, schema, &EnrichedTouchpoint{}, map[string]any{"nothing": nil, "seats": []any{nil, nil, nil}})
+	general, personal, err := d.AppendForeign(body, nil, nil)
+	if string(general) != `{"seats":[null,null,null]}` || len(personal) > 0 || err != nil {
+		t.Errorf("foreign values are %s and %s, %v", general, personal, err)
+	}
+
+	body = append(body[:len(body)-2], 0x80, 0x80, 0x80, 0x80, 0x10, 0)
+	if _, _, err := d.AppendForeign(body, nil, nil); err == nil || !strings.Contains(err.Error(), problemCount) {
+		t.Errorf("two billion nulls: %v", err)
+	}
+	var out EnrichedTouchpoint
+	if err := d.Decode(body, &out); err != nil {
+		t.Errorf("two billion nulls that nobody keeps: %v", err)
+	}
+}
+
 func TestOwnSchemaHasNothingForeign(t *testing.T) {
 	d := tolerant(t, EnrichedTouchpointSchema())
 	body := (&EnrichedTouchpoint{}).AppendAvro(nil)
@@ -248,7 +270,7 @@ func TestForeignValuesOfAnyType(t *testing.T) {
 			text []byte
 			side bool
 		}{{"general", general, false}, {"personal", personal, true}} {
-			want, some := wantForeign(values.(map[string]any), d.writer, own.enriched, care{}, part.side)
+			want, some := wantForeign(values.(map[string]any), d.writer, own.enriched, care{}, part.side, nil)
 			if !some {
 				if len(part.text) != 0 {
 					t.Fatalf("%s is %s, want nothing", part.name, part.text)
@@ -271,8 +293,9 @@ func TestForeignValuesOfAnyType(t *testing.T) {
 	})
 }
 
-// wantForeign finds the foreign values in what goavro read.
-func wantForeign(values map[string]any, writer, own *avsc.Type, outer care, personal bool) (map[string]any, bool) {
+// wantForeign finds the foreign values in what goavro read; a record within one of its own type is kept whole.
+func wantForeign(values map[string]any, writer, own *avsc.Type, outer care, personal bool, around []*avsc.Type) (map[string]any, bool) {
+	around = append(slices.Clip(around), writer)
 	out := map[string]any{}
 	for i := range writer.Fields {
 		f := &writer.Fields[i]
@@ -290,14 +313,14 @@ func wantForeign(values map[string]any, writer, own *avsc.Type, outer care, pers
 		}
 		switch {
 		case value == nil:
-		case inner.Kind == avsc.Record && (mine != nil || !recursive(inner)):
-			if inside, some := wantForeign(value.(map[string]any), inner, ownRecord(mine), c, personal); some {
+		case inner.Kind == avsc.Record && !slices.Contains(around, inner):
+			if inside, some := wantForeign(value.(map[string]any), inner, ownRecord(mine), c, personal, around); some {
 				out[f.Name] = inside
 			}
-		case inner.Kind == avsc.Array && inner.Items.Kind == avsc.Record && (mine != nil || !recursive(inner.Items)):
+		case inner.Kind == avsc.Array && inner.Items.Kind == avsc.Record && !slices.Contains(around, inner.Items):
 			list, filled := []any{}, false
 			for _, item := range value.([]any) {
-				inside, some := wantForeign(item.(map[string]any), inner.Items, ownRecord(mine), c, personal)
+				inside, some := wantForeign(item.(map[string]any), inner.Items, ownRecord(mine), c, personal, around)
 				list, filled = append(list, inside), filled || some
 			}
 			if filled {
@@ -308,10 +331,6 @@ func wantForeign(values map[string]any, writer, own *avsc.Type, outer care, pers
 		}
 	}
 	return out, len(out) > 0
-}
-
-func recursive(t *avsc.Type) bool {
-	return strings.HasPrefix(t.Name[strings.LastIndexByte(t.Name, '.')+1:], "T")
 }
 
 // plainValue is a value of goavro as JSON has it: unions are their values, nulls in records are left out.

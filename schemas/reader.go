@@ -14,6 +14,7 @@ type reader struct {
 	at      int    // where the value at fault begins
 	problem string // what is wrong with it; empty when nothing is
 	depth   int    // of recursive types being skipped
+	hollow  int    // items read that take no bytes
 	spans   []Span
 }
 
@@ -196,7 +197,8 @@ func (r *reader) present(null nullAt) bool {
 }
 
 // block reads the head of a block of an array or map and returns its number of items, 0 after the last block. An item
-// takes at least min bytes, so a count that the rest of the body cannot hold is refused before anything is allocated.
+// takes at least minimum bytes, so a count that the rest of the body cannot hold is refused before anything is allocated.
+// Items that take no bytes, as nulls do, may be as many in all as the body has bytes: a few bytes could claim billions.
 func (r *reader) block(minimum int) int {
 	at := r.pos
 	n := r.long()
@@ -208,9 +210,16 @@ func (r *reader) block(minimum int) int {
 		}
 		n = -n
 	}
-	if uint64(n) > uint64((len(r.buf)-r.pos)/max(minimum, 1)) {
+	room := len(r.buf) - r.hollow
+	if minimum > 0 {
+		room = (len(r.buf) - r.pos) / minimum
+	}
+	if uint64(n) > uint64(room) {
 		r.fail(at, problemCount)
 		return 0
+	}
+	if minimum == 0 {
+		r.hollow += int(n)
 	}
 	return int(n)
 }
