@@ -3,7 +3,7 @@ package warehouse
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"io"
 	"strings"
 	"time"
 )
@@ -17,7 +17,7 @@ type Block struct {
 	sections []*Section
 	stamp    string
 	rows     int
-	body     []byte
+	piece    []byte // of the column that is being encoded
 }
 
 // Section is columns that have values in the same rows, as those of an order: rows without are counted, and filled in when
@@ -113,15 +113,9 @@ func (b *Block) EndRow() { b.rows++ }
 // Rows is how many rows there are.
 func (b *Block) Rows() int { return b.rows }
 
-// keptBody is how large an encoded block may be to be kept for the next: a larger one costs little to make anew.
-const keptBody = 1 << 20
-
 // Reset empties the block.
 func (b *Block) Reset() {
 	b.rows = 0
-	if cap(b.body) > keptBody {
-		b.body = nil
-	}
 	for _, column := range b.columns {
 		column.reset()
 	}
@@ -130,41 +124,76 @@ func (b *Block) Reset() {
 	}
 }
 
-// stampSize is room for the header of a block and of the stamp's column.
-const stampSize = 128
-
-// Encode returns the block in Native format. The bytes are good until the next call.
-func (b *Block) Encode(now time.Time) ([]byte, error) {
-	size, sent := 0, b.sent()
-	for _, i := range sent {
-		column := b.columns[i]
-		size += len(b.names[i]) + len(column.chType()) + 2*binary.MaxVarintLen64 + column.size()
+// Encode returns what reads as the block in Native format. It is made column by column while it is read, so that there is
+// never a second copy of the whole; the block must not change meanwhile, and one is read at a time.
+func (b *Block) Encode(now time.Time) (io.Reader, error) {
+	e := &encoding{block: b, sent: b.sent(), now: now}
+	for _, i := range e.sent {
+		if column := b.columns[i]; column.rows() != b.rows {
+			return nil, fmt.Errorf("encode block of %s: column %s has %d rows and the block %d", b.table, b.names[i], column.rows(), b.rows)
+		}
 	}
-	dst := slices.Grow(b.body[:0], size+stampSize+8*b.rows)
-	width := len(sent)
+	width := len(e.sent)
 	if b.stamp != "" {
 		width++
 	}
-	dst = binary.AppendUvarint(dst, uint64(width))
-	dst = binary.AppendUvarint(dst, uint64(b.rows))
-	for _, i := range sent {
-		column := b.columns[i]
-		if column.rows() != b.rows {
-			return nil, fmt.Errorf("encode block of %s: column %s has %d rows and the block %d", b.table, b.names[i], column.rows(), b.rows)
+	b.piece = binary.AppendUvarint(binary.AppendUvarint(b.piece[:0], uint64(width)), uint64(b.rows))
+	e.left[0] = b.piece
+	return e, nil
+}
+
+// encoding is a block that is being read.
+type encoding struct {
+	block *Block
+	sent  []int
+	now   time.Time
+	next  int       // of sent; past it comes the stamp
+	left  [2][]byte // of the column in hand: what was made of it, and what is sent as it stands
+}
+
+// Read implements io.Reader.
+func (e *encoding) Read(into []byte) (n int, err error) {
+	for n < len(into) {
+		if len(e.left[0]) == 0 {
+			e.left[0], e.left[1] = e.left[1], nil
 		}
-		dst = appendText(appendText(dst, b.names[i]), column.chType())
-		if b.rows > 0 { // a block without rows has no prefixes either
-			dst = column.encode(column.prefix(dst))
+		if len(e.left[0]) == 0 && !e.column() {
+			return n, io.EOF
 		}
+		copied := copy(into[n:], e.left[0])
+		e.left[0], n = e.left[0][copied:], n+copied
 	}
-	if b.stamp != "" {
-		dst = appendText(appendText(dst, b.stamp), NewTimes().chType())
+	return n, nil
+}
+
+// column takes the next one in hand, if there is one.
+func (e *encoding) column() bool {
+	var name string
+	var column Column
+	switch b := e.block; {
+	case e.next < len(e.sent):
+		name, column = b.names[e.sent[e.next]], b.columns[e.sent[e.next]]
+	case e.next == len(e.sent) && b.stamp != "":
+		stamps := NewTimes()
 		for range b.rows {
-			dst = binary.LittleEndian.AppendUint64(dst, uint64(now.UnixMilli()))
+			stamps.Append(e.now.UnixMilli())
+		}
+		name, column = b.stamp, stamps
+	default:
+		return false
+	}
+	e.next++
+	piece := appendText(appendText(e.block.piece[:0], name), column.chType())
+	if e.block.rows > 0 { // a block without rows has no prefixes either
+		piece = column.prefix(piece)
+		if c, plain := column.(plainColumn); plain {
+			e.left[1] = c.plain()
+		} else {
+			piece = column.encode(piece)
 		}
 	}
-	b.body = dst
-	return dst, nil
+	e.block.piece, e.left[0] = piece, piece
+	return true
 }
 
 func appendText(dst []byte, text string) []byte {

@@ -1,8 +1,8 @@
 package warehouse
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -136,11 +136,10 @@ func TestBlockIsReadByTheDriver(t *testing.T) {
 	})
 }
 
-func decodeBlock(t interface{ Fatal(...any) }, body []byte) [][]any {
+func decodeBlock(t interface{ Fatal(...any) }, body io.Reader) [][]any {
 	decoded := proto.NewBlock()
 	decoded.ServerContext.Timezone = time.UTC
-	reader := bytes.NewReader(body)
-	if err := decoded.Decode(chproto.NewReader(reader), 0); err != nil {
+	if err := decoded.Decode(chproto.NewReader(body), 0); err != nil {
 		t.Fatal(err)
 	}
 	var rows [][]any

@@ -18,11 +18,13 @@ type Column interface {
 	rows() int
 	// prefix appends what the Native format wants before any value of the column.
 	prefix(dst []byte) []byte
-	// encode appends the values; size is at least how many bytes it takes, with the prefix.
+	// encode appends the values.
 	encode(dst []byte) []byte
-	size() int
 	reset()
 }
+
+// plainColumn is one that is held as it is sent: plain is what encode appends.
+type plainColumn interface{ plain() []byte }
 
 // appender is a column that takes plain values.
 type appender[V any] interface {
@@ -60,7 +62,7 @@ func (c *Strings) chType() string           { return "String" }
 func (c *Strings) rows() int                { return c.n }
 func (c *Strings) prefix(dst []byte) []byte { return dst }
 func (c *Strings) encode(dst []byte) []byte { return append(dst, c.data...) }
-func (c *Strings) size() int                { return len(c.data) }
+func (c *Strings) plain() []byte            { return c.data }
 func (c *Strings) reset()                   { c.data, c.n = c.data[:0], 0 }
 
 // Documents is a JSON column. It is sent as JSON, with the paths that the table's has, and not as String: ClickHouse reads all,
@@ -179,8 +181,6 @@ func (c *Words) encode(dst []byte) []byte {
 	return dst
 }
 
-func (c *Words) size() int { return 4*8 + c.dict.size() + 4*len(c.keys) }
-
 func (c *Words) reset() {
 	clear(c.index)
 	c.dict.reset()
@@ -199,7 +199,7 @@ func (c *fixed) chType() string           { return c.typ }
 func (c *fixed) rows() int                { return len(c.data) / c.width }
 func (c *fixed) prefix(dst []byte) []byte { return dst }
 func (c *fixed) encode(dst []byte) []byte { return append(dst, c.data...) }
-func (c *fixed) size() int                { return len(c.data) }
+func (c *fixed) plain() []byte            { return c.data }
 func (c *fixed) reset()                   { c.data = c.data[:0] }
 
 // Int64s is a column of eight bytes: whole numbers, or the decimals and times that stand on them.
@@ -327,7 +327,6 @@ func (c *Nullable[V, C]) chType() string           { return "Nullable(" + c.valu
 func (c *Nullable[V, C]) rows() int                { return len(c.nulls) }
 func (c *Nullable[V, C]) prefix(dst []byte) []byte { return c.values.prefix(dst) }
 func (c *Nullable[V, C]) encode(dst []byte) []byte { return c.values.encode(append(dst, c.nulls...)) }
-func (c *Nullable[V, C]) size() int                { return len(c.nulls) + c.values.size() }
 func (c *Nullable[V, C]) reset()                   { c.nulls = c.nulls[:0]; c.values.reset() }
 
 // Array is a column of arrays: a row is what was appended to Items since the last End.
@@ -354,5 +353,4 @@ func (c *Array[C]) chType() string           { return "Array(" + c.Items.chType(
 func (c *Array[C]) rows() int                { return len(c.ends) / 8 }
 func (c *Array[C]) prefix(dst []byte) []byte { return c.Items.prefix(dst) }
 func (c *Array[C]) encode(dst []byte) []byte { return c.Items.encode(append(dst, c.ends...)) }
-func (c *Array[C]) size() int                { return len(c.ends) + c.Items.size() }
 func (c *Array[C]) reset()                   { c.ends = c.ends[:0]; c.Items.reset() }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,12 +14,15 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
+// unknownLength of a body has it sent in chunks.
+const unknownLength = -1
+
 // maxWords bounds what is read of the answer to an insert: it is empty, or an error.
 const maxWords = 64 << 10
 
 // posting is an insert on its way: the block, as it stands in the request's body.
 type posting struct {
-	body     []byte
+	body     io.Reader
 	encoding string
 	sending  sync.WaitGroup
 }
@@ -27,7 +31,7 @@ type postingKey struct{}
 
 // post gives the driver's request a body of ours. The body is lent: done waits until nobody reads it any more, which may
 // be later than the answer.
-func post(ctx context.Context, body []byte, encoding string) (_ context.Context, done func()) {
+func post(ctx context.Context, body io.Reader, encoding string) (_ context.Context, done func()) {
 	p := &posting{body: body, encoding: encoding}
 	return context.WithValue(ctx, postingKey{}, p), p.sending.Wait
 }
@@ -53,7 +57,7 @@ func (t poster) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set("Content-Encoding", p.encoding)
 	}
 	p.sending.Add(1)
-	r.Body, r.ContentLength, r.GetBody = &lent{Reader: bytes.NewReader(p.body), back: sync.OnceFunc(p.sending.Done)}, int64(len(p.body)), nil
+	r.Body, r.ContentLength, r.GetBody = &lent{Reader: p.body, back: sync.OnceFunc(p.sending.Done)}, unknownLength, nil
 	answer, err := t.through.RoundTrip(r)
 	if err != nil || answer.StatusCode != http.StatusOK {
 		return answer, err
@@ -75,7 +79,7 @@ func (t poster) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // lent is a body that tells when it is given back. The transport closes it once, when it has stopped reading.
 type lent struct {
-	*bytes.Reader
+	io.Reader
 	back func()
 }
 
@@ -84,49 +88,47 @@ func (b *lent) Close() error {
 	return nil
 }
 
-var (
-	zstdEncoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
-	})
-	scratch = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-)
+// keptPacked is how much of a compressed block's memory is kept for the next.
+const keptPacked = 4 << 20
+
+// packer compresses blocks, one after the other.
+type packer struct {
+	buffer bytes.Buffer
+	writer interface {
+		io.WriteCloser
+		Reset(to io.Writer)
+	}
+}
+
+// packers are at rest, by encoding. The options are right for any input, so that the errors are nil.
+var packers = map[string]*sync.Pool{
+	"gzip": {New: func() any {
+		w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+		return &packer{writer: w}
+	}},
+	"lz4": {New: func() any { return &packer{writer: lz4.NewWriter(nil)} }},
+	"zstd": {New: func() any {
+		w, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+		return &packer{writer: w}
+	}},
+}
 
 // pack calls use with the body in one of HTTP's encodings, which is gone when use returns.
-func pack(compression string, body []byte, use func(body []byte, encoding string) error) error {
+func pack(compression string, body io.Reader, use func(body io.Reader, encoding string) error) error {
 	if compression == "none" {
 		return use(body, "")
 	}
-	buffer := scratch.Get().(*bytes.Buffer)
+	p := packers[compression].Get().(*packer)
 	defer func() {
-		if buffer.Cap() <= keptBody {
-			buffer.Reset()
-			scratch.Put(buffer)
+		if p.buffer.Cap() <= keptPacked {
+			packers[compression].Put(p)
 		}
 	}()
-	var err error
-	switch compression {
-	case "gzip":
-		var w *gzip.Writer
-		if w, err = gzip.NewWriterLevel(buffer, gzip.BestSpeed); err == nil {
-			err = writeAll(w, body)
-		}
-	case "lz4":
-		err = writeAll(lz4.NewWriter(buffer), body)
-	case "zstd":
-		var encoder *zstd.Encoder
-		if encoder, err = zstdEncoder(); err == nil {
-			buffer.Write(encoder.EncodeAll(body, buffer.AvailableBuffer()))
-		}
-	}
-	if err != nil {
+	p.buffer.Reset()
+	p.writer.Reset(&p.buffer)
+	_, err := io.Copy(p.writer, body)
+	if err := errors.Join(err, p.writer.Close()); err != nil {
 		return fmt.Errorf("compress block with %s: %w", compression, err)
 	}
-	return use(buffer.Bytes(), compression)
-}
-
-func writeAll(w io.WriteCloser, body []byte) error {
-	if _, err := w.Write(body); err != nil {
-		return err
-	}
-	return w.Close()
+	return use(bytes.NewReader(p.buffer.Bytes()), compression)
 }

@@ -78,9 +78,12 @@ func (c *nativeConn) within(ctx context.Context, work func() error) error {
 	return err
 }
 
+// keptPacket is how much of a packet's memory is kept for the next.
+const keptPacket = 1 << 20
+
 func (c *nativeConn) flush() error {
 	_, err := c.conn.Write(c.out.Buf)
-	if c.out.Reset(); cap(c.out.Buf) > keptBody {
+	if c.out.Reset(); cap(c.out.Buf) > keptPacket {
 		c.out.Buf = nil
 	}
 	return err

@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -188,16 +189,20 @@ func (w *Warehouse) Insert(ctx context.Context, b *Block, token string) error {
 	if err != nil {
 		return err
 	}
-	return w.InsertNative(ctx, b.table, b.Columns(), token, body)
+	return w.post(ctx, b.table, b.Columns(), token, body)
 }
 
 // InsertNative writes a block that is in Native format already, over HTTP.
 func (w *Warehouse) InsertNative(ctx context.Context, table string, columns []string, token string, body []byte) error {
+	return w.post(ctx, table, columns, token, bytes.NewReader(body))
+}
+
+func (w *Warehouse) post(ctx context.Context, table string, columns []string, token string, body io.Reader) error {
 	settings := w.insertSettings(token)
 	// Errors come as a status. It is no setting of the session, so it cannot be read back.
 	settings["wait_end_of_query"] = 1
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(settings))
-	err := pack(w.cfg.Compression, body, func(body []byte, encoding string) error {
+	err := pack(w.cfg.Compression, body, func(body io.Reader, encoding string) error {
 		ctx, done := post(ctx, body, encoding)
 		defer done()
 		return w.conn.InsertFormat(ctx, "Native", insertStatement(table, columns), http.NoBody)

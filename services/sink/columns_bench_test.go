@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -21,7 +22,11 @@ func BenchmarkEventsBlock(b *testing.B) {
 					t.someone(i, known)
 					events.add()
 				}
-				if _, err := events.block.Encode(time.UnixMilli(1_700_000_000_000)); err != nil {
+				body, err := events.block.Encode(time.UnixMilli(1_700_000_000_000))
+				if err == nil {
+					_, err = io.Copy(io.Discard, body)
+				}
+				if err != nil {
 					b.Fatal(err)
 				}
 				events.block.Reset()

@@ -13,7 +13,7 @@ import (
 //   - fetched and not yet polled: one fetch of touchpoints, 1/32 of BufferBytes as it is on the wire, several times
 //     that unpacked; less of the other topics.
 //   - the pointers of records: some 200 bytes a record.
-//   - Inserts blocks of at most BatchBytes of records, as columns and once more as the body of the insert.
+//   - Inserts blocks of at most BatchBytes of records, as columns; the body of the insert is made of them while it is sent.
 //   - the index: indexCacheBytes, its filters of some 12 bits for each event of DuplicateWindow, 8 MB of what is not on disk yet.
 //
 // With the defaults that is 150 to 170 MB, as measured in bench. The collector would let garbage grow to as much again:

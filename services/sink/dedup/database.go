@@ -59,6 +59,8 @@ func openDatabase(files vfs.FS, dir string, cache int64, said *dbLog) (db *pebbl
 		// Kafka is the log of writes: a crash takes what is not in a table yet, whole batches of the end.
 		DisableWAL: true, MemTableSize: memTable, MemTableStopWritesThreshold: 2,
 		FormatMajorVersion: diskFormat, Logger: said,
+		// Filters answer nearly every question, so tables that lie over each other cost little, and merging them often does not pay.
+		L0CompactionThreshold: 12, L0StopWritesThreshold: 48, LBaseMaxBytes: 1 << 30,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
 		EventListener:              &pebble.EventListener{DataCorruption: said.corruption, BackgroundError: said.background},
 	})
