@@ -59,6 +59,23 @@ func (s *shoppers) know(e *schemas.EnrichedTouchpoint) {
 		}
 		e.Customer = schemas.Some(c)
 	}
+	if w.IntN(10) == 0 {
+		e.Enrichments = []schemas.Enrichment{{Name: choose(w, "customer", "person", "place", "traffic"), Status: "skipped", Reason: choose(w, "consent_denied", "consent_denied", "consent_missing")}}
+	}
+	if w.IntN(10) == 0 {
+		e.Enrichments = append(e.Enrichments, schemas.Enrichment{Name: choose(w, "area", "first_name", "shop"), Status: "skipped", Reason: choose(w, "consent_denied", "purpose_disabled")})
+	}
+	if refuses(e, "customer", "person", "place") {
+		e.Profile, e.Customer, e.Home = schemas.Optional[schemas.Profile]{}, schemas.Optional[schemas.KnownCustomer]{}, schemas.Optional[schemas.Home]{}
+	}
+	if refuses(e, "area", "first_name") {
+		e.Area, e.FirstName = schemas.Optional[schemas.Area]{}, schemas.Optional[schemas.FirstNameEstimate]{}
+	}
+}
+
+// refuses tells whether the consent of an event refused one of the enrichments.
+func refuses(e *schemas.EnrichedTouchpoint, names ...string) bool {
+	return slices.ContainsFunc(e.Enrichments, func(n schemas.Enrichment) bool { return slices.Contains(names, n.Name) && n.Reason == "consent_denied" })
 }
 
 var orderBands = []string{"0", "1", "2-3", "4-9", "10+"}
@@ -86,6 +103,13 @@ func (k *known) hear(e touch) {
 				return
 			}
 		}
+	}
+	if refuses(e.EnrichedTouchpoint, "customer", "person", "place") {
+		k.age, k.gender, k.household, k.in, k.lives, k.tier = "", "", "", "", "", ""
+		k.home, k.sure, k.reach = schemas.Home{}, schemas.Home{}, schemas.Optional[int32]{}
+	}
+	if refuses(e.EnrichedTouchpoint, "area", "first_name") {
+		k.name, k.area, k.areaHome = schemas.FirstNameEstimate{}, schemas.Area{}, e.Home.Value
 	}
 	p, c := e.Profile.Value, e.Customer.Value
 	last(&k.age, p.AgeBand, c.AgeBand)

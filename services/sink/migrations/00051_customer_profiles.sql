@@ -1,6 +1,7 @@
 -- Who the customers are, as far as the events say or suggest it. Events are aggregated by anchor first, then by the customer of now; those of
 -- a shared anchor by what else they show. The last event that says something of a matter says all of it, so that no commune stands
--- beside another one's region; the statistics of an area count while the customer still lives in its commune.
+-- beside another one's region; the statistics of an area count while the customer still lives in its commune. An event whose consent is
+-- refused says something as well: that nothing is known any more.
 
 -- +goose NO TRANSACTION
 -- +goose Up
@@ -116,7 +117,23 @@ FROM
             WITH
                 bitShiftLeft(toUInt128(toUnixTimestamp64Milli(e.occurred_at)), 64) + reinterpretAsUInt64(e.event_id) AS position,
                 toString(if(e.profile_age_band != '', e.profile_age_band, e.customer_age_band)) AS age_text,
-                toString(if(e.profile_gender != '', e.profile_gender, e.customer_gender)) AS sex_text
+                toString(if(e.profile_gender != '', e.profile_gender, e.customer_gender)) AS sex_text,
+                -- What a statement refuses is forgotten: the event that carries the refusal says that nothing is known.
+                has(e.enrichments.reason, 'consent_denied') AND arrayExists((n, r) -> r = 'consent_denied' AND n IN ('customer', 'person', 'place'), e.enrichments.name, e.enrichments.reason) AS untold,
+                has(e.enrichments.reason, 'consent_denied') AND arrayExists((n, r) -> r = 'consent_denied' AND n IN ('area', 'first_name'), e.enrichments.name, e.enrichments.reason) AS unprofiled,
+                age_text != '' OR untold AS says_age,
+                sex_text != '' OR untold AS says_sex,
+                e.first_name_gender != '' OR unprofiled AS says_name,
+                e.home_basis != '' OR untold AS says_place,
+                e.home_confidence IS NOT NULL OR untold AS says_sure,
+                e.area_status != '' OR unprofiled AS says_area,
+                e.profile_contactability IS NOT NULL OR untold AS says_reach,
+                e.profile_household != '' OR untold AS says_household,
+                e.profile_household_id != '' OR untold AS says_household_id,
+                e.profile_dwelling != '' OR untold AS says_dwelling,
+                e.customer_loyalty_tier != '' OR untold AS says_tier,
+                age_text != '' OR sex_text != '' OR e.first_name_gender != '' OR e.home_basis != '' OR e.area_status != '' OR e.profile_contactability IS NOT NULL OR e.profile_household != ''
+                    OR e.profile_household_id != '' OR e.profile_dwelling != '' OR e.customer_loyalty_tier != '' OR e.customer_first_order_date IS NOT NULL OR e.customer_orders_band != '' AS tells
             SELECT
                 e.workspace AS workspace,
                 e.anchor AS anchor,
@@ -124,43 +141,44 @@ FROM
                 if(dictGetOrDefault('parcours.identity_map_dict', 'shared', (e.workspace, e.anchor), false), e.stand_ins, []) AS others,
                 argMax(e.customer_id, e.iv) AS customer_id,
                 max(e.iv) AS iv,
-                maxIf(position, age_text != '') AS age_at,
-                argMaxIf(tuple(age_text), position, age_text != '') AS age,
-                maxIf(position, sex_text != '') AS sex_at,
-                argMaxIf(tuple(sex_text), position, sex_text != '') AS sex,
-                maxIf(position, e.first_name_gender != '') AS estimate_at,
-                argMaxIf((e.first_name_female_probability, toString(e.first_name_gender), toString(e.first_name_age_band), e.first_name_age_band_probability), position, e.first_name_gender != '') AS estimate,
-                maxIf(position, e.home_basis != '') AS place_at,
+                maxIf(position, says_age) AS age_at,
+                argMaxIf(tuple(age_text), position, says_age) AS age,
+                maxIf(position, says_sex) AS sex_at,
+                argMaxIf(tuple(sex_text), position, says_sex) AS sex,
+                maxIf(position, says_name) AS estimate_at,
+                argMaxIf((e.first_name_female_probability, toString(e.first_name_gender), toString(e.first_name_age_band), e.first_name_age_band_probability), position, says_name) AS estimate,
+                maxIf(position, says_place) AS place_at,
                 argMaxIf((toString(e.home_country), toString(e.home_postal_code), toString(e.home_commune_code), toString(e.home_commune), toString(e.home_department_code), toString(e.home_department),
-                    toString(e.home_region_code), toString(e.home_region), toString(e.home_density)), position, e.home_basis != '') AS place,
+                    toString(e.home_region_code), toString(e.home_region), toString(e.home_density)), position, says_place) AS place,
                 -- Events that know the home from before say where it is and not how surely: that stays as the last event with an address had it.
-                maxIf(position, e.home_confidence IS NOT NULL) AS sure_at,
-                argMaxIf((toString(e.home_postal_code), toString(e.home_commune_code), e.home_confidence), position, e.home_confidence IS NOT NULL) AS sure,
-                maxIf(position, e.area_status != '') AS area_at,
+                maxIf(position, says_sure) AS sure_at,
+                argMaxIf((toString(e.home_postal_code), toString(e.home_commune_code), e.home_confidence), position, says_sure) AS sure,
+                maxIf(position, says_area) AS area_at,
                 argMaxIf((toString(e.home_commune_code), toString(e.home_postal_code), toString(e.area_level), toString(e.area_code), toString(e.area_status), e.area_median_income, e.area_income_quintile,
-                    e.area_income_decile, e.area_poverty_rate), position, e.area_status != '') AS area,
-                maxIf(position, e.profile_contactability IS NOT NULL) AS reach_at,
-                argMaxIf(tuple(e.profile_contactability), position, e.profile_contactability IS NOT NULL) AS reach,
-                maxIf(position, e.profile_household != '') AS household_at,
-                argMaxIf(tuple(toString(e.profile_household)), position, e.profile_household != '') AS household,
-                maxIf(position, e.profile_household_id != '') AS household_id_at,
-                argMaxIf(tuple(e.profile_household_id), position, e.profile_household_id != '') AS household_id,
-                maxIf(position, e.profile_dwelling != '') AS dwelling_at,
-                argMaxIf(tuple(toString(e.profile_dwelling)), position, e.profile_dwelling != '') AS dwelling,
-                maxIf(position, e.customer_loyalty_tier != '') AS tier_at,
-                argMaxIf(tuple(toString(e.customer_loyalty_tier)), position, e.customer_loyalty_tier != '') AS tier,
+                    e.area_income_decile, e.area_poverty_rate), position, says_area) AS area,
+                maxIf(position, says_reach) AS reach_at,
+                argMaxIf(tuple(e.profile_contactability), position, says_reach) AS reach,
+                maxIf(position, says_household) AS household_at,
+                argMaxIf(tuple(toString(e.profile_household)), position, says_household) AS household,
+                maxIf(position, says_household_id) AS household_id_at,
+                argMaxIf(tuple(e.profile_household_id), position, says_household_id) AS household_id,
+                maxIf(position, says_dwelling) AS dwelling_at,
+                argMaxIf(tuple(toString(e.profile_dwelling)), position, says_dwelling) AS dwelling,
+                maxIf(position, says_tier) AS tier_at,
+                argMaxIf(tuple(toString(e.customer_loyalty_tier)), position, says_tier) AS tier,
                 min(e.customer_first_order_date) AS first_order,
                 max(indexOf(['0', '1', '2-3', '4-9', '10+'], toString(e.customer_orders_band))) AS band,
-                max(e.occurred_at) AS known_at
+                maxIf(e.occurred_at, tells) AS known_at
             FROM parcours.events AS e
-            WHERE age_text != '' OR sex_text != '' OR e.first_name_gender != '' OR e.home_basis != '' OR e.area_status != '' OR e.profile_contactability IS NOT NULL OR e.profile_household != ''
-                OR e.profile_household_id != '' OR e.profile_dwelling != '' OR e.customer_loyalty_tier != '' OR e.customer_first_order_date IS NOT NULL OR e.customer_orders_band != ''
+            WHERE tells OR untold OR unprofiled
             GROUP BY workspace, anchor, others
         ) AS a
         -- What shows nothing but shared identifiers is nobody.
         WHERE NOT (known.3 AND stand_in = a.anchor)
     ) AS r
     GROUP BY workspace, customer_id
+    -- Who only ever refused is nobody of whom anything is known.
+    HAVING known_at > toDateTime64(0, 3, 'UTC')
 ) AS c
 LEFT JOIN
 (
@@ -169,4 +187,4 @@ LEFT JOIN
     WHERE s.status != 'cancelled' AND NOT s.shared AND NOT (s.total = 0 AND s.refunded_total > 0)
     GROUP BY workspace, customer_id
 ) AS o ON o.workspace = c.workspace AND o.customer_id = c.customer_id
-COMMENT 'One row per customer of whom a home, an age, a gender, a household, a tier or orders are known or estimated: what the last events said, by the customer of now. Refreshed every 15 minutes.';
+COMMENT 'One row per customer of whom a home, an age, a gender, a household, a tier or orders are known or estimated: what the last events said, by the customer of now, without what a later refusal of consent forbids. Refreshed every 15 minutes.';
