@@ -273,8 +273,8 @@ func goesOnAfterALoss(t *testing.T, epoch int32) {
 	client := member(t, brokers, "one")
 	ctx, stop := context.WithCancel(deadline(t))
 	var positions []int64
-	all := &receiver{assign: func(_ context.Context, _ int32, position int64) error {
-		positions = append(positions, position)
+	all := &receiver{assign: func(_ context.Context, _ int32, from stream.Plan) error {
+		positions = append(positions, from.Position)
 		return nil
 	}}
 	all.committed = func(stream.Range) error { stop(); return nil }

@@ -45,9 +45,10 @@ type Delivery struct {
 // RangeHandler brings ranges to where they belong. Its methods are called at once for different partitions, and one
 // at a time for one partition.
 type RangeHandler interface {
-	// Assign is called before the first Delivery of a partition; position is the first offset that is not
-	// committed. An error is tried again after a pause, in which the other partitions go on.
-	Assign(ctx context.Context, topic string, partition int32, position int64) error
+	// Assign is called before the first Delivery of a partition, with what is committed of it: the first offset that
+	// comes, and the range from there on that somebody may have been delivering. An error is tried again after a pause,
+	// in which the other partitions go on.
+	Assign(ctx context.Context, topic string, partition int32, from Plan) error
 	// Deliver brings the range to where it belongs. After an error the same range comes again, as Replayed. ctx ends
 	// when the partition is taken away or Config.StopGrace is over.
 	Deliver(ctx context.Context, d Delivery) error

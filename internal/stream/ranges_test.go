@@ -24,7 +24,7 @@ type at struct {
 
 // receiver is a handler that keeps what it was given; its functions may be nil.
 type receiver struct {
-	assign    func(ctx context.Context, partition int32, position int64) error
+	assign    func(ctx context.Context, partition int32, from stream.Plan) error
 	deliver   func(ctx context.Context, d stream.Delivery) error
 	committed func(r stream.Range) error
 	release   func(partition int32)
@@ -36,9 +36,9 @@ type receiver struct {
 	times    map[at]int      // how often each record was delivered with success
 }
 
-func (r *receiver) Assign(ctx context.Context, _ string, partition int32, position int64) error {
+func (r *receiver) Assign(ctx context.Context, _ string, partition int32, from stream.Plan) error {
 	if r.assign != nil {
-		return r.assign(ctx, partition, position)
+		return r.assign(ctx, partition, from)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 // idle is a handler to which nothing is delivered.
 type idle struct{}
 
-func (idle) Assign(context.Context, string, int32, int64) error { return nil }
+func (idle) Assign(context.Context, string, int32, Plan) error { return nil }
 func (idle) Deliver(context.Context, Delivery) error            { return nil }
 func (idle) Committed(context.Context, Range) error             { return nil }
 func (idle) Release(string, int32)                              {}

@@ -125,7 +125,11 @@ func (s *sharing) assign(own *share) error {
 		}
 		own.position = extent.Start
 	}
-	return s.handler.Assign(own.ctx, own.topic, own.partition, own.position)
+	from := Plan{Position: own.position, To: own.position - 1}
+	if own.plan.Open() {
+		from = own.plan
+	}
+	return s.handler.Assign(own.ctx, own.topic, own.partition, from)
 }
 
 // plan is step 2. A range that was found planned is not planned again. Nothing is in hand afterwards when retention has

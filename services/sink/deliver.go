@@ -9,6 +9,7 @@ import (
 	"github.com/parcours-cdp/parcours/internal/quarantine"
 	"github.com/parcours-cdp/parcours/internal/stream"
 	"github.com/parcours-cdp/parcours/services/sink/dedup"
+	"go.uber.org/zap"
 )
 
 // loader turns the records of a topic into rows. It is used by one goroutine at a time.
@@ -44,16 +45,18 @@ type lane struct {
 
 	mu      sync.Mutex
 	entries map[int32][]dedup.Entry // of each partition's range in hand
-	stored  map[int32]int64         // the last offset of each partition that had a row when it was assigned
+	// read is the offset of each partition below which a group that has gone back may have delivered before.
+	read map[int32]int64
 }
 
-// Assign implements stream.RangeHandler: what stands in the log below position is known before anything after it, and
-// which rows after it are there already. Those of a planned range may be; others are when the group has gone back,
-// because somebody set its offsets or Kafka lost them, and then no plan tells how they were cut into ranges.
-func (l *lane) Assign(ctx context.Context, topic string, partition int32, position int64) error {
+// Assign implements stream.RangeHandler: what stands in the log below the position is known before anything after it, and
+// whether rows after it are there already. Those of a planned range may be. If there are others, the group has gone back,
+// because somebody set its offsets or Kafka lost them, and no plan tells how they were cut into ranges: an insert of any
+// record that is in the log may be on its way.
+func (l *lane) Assign(ctx context.Context, topic string, partition int32, from stream.Plan) error {
 	last := int64(-1)
 	for _, table := range l.unique {
-		at, err := l.warehouse.LastPlace(ctx, table, topic, partition, position)
+		at, err := l.warehouse.LastPlace(ctx, table, topic, partition, from.Position)
 		if err != nil {
 			if ctx.Err() == nil {
 				l.available(false, "partitions of "+topic+" cannot be taken over")
@@ -62,13 +65,23 @@ func (l *lane) Assign(ctx context.Context, topic string, partition int32, positi
 		}
 		last = max(last, at)
 	}
+	read := from.Position
+	if last > from.To {
+		log, err := l.kafka.Extent(ctx, topic, partition)
+		if err != nil {
+			return err
+		}
+		read = max(log.End, last+1)
+		l.log.Warn("the group has gone back to where rows are already; the tables are asked about each range up to where the log ends now",
+			zap.String("topic", topic), zap.Int32("partition", partition), zap.Int64("position", from.Position), zap.Int64("last_row", last), zap.Int64("log_end", log.End))
+	}
 	l.mu.Lock()
-	l.stored[partition] = last
+	l.read[partition] = read
 	l.mu.Unlock()
 	if l.index == nil {
 		return nil
 	}
-	return l.index.Assign(ctx, topic, partition, position)
+	return l.index.Assign(ctx, topic, partition, from.Position)
 }
 
 // Deliver implements stream.RangeHandler. It is step 3 of ADR 7: the range is planned, and comes again, the very same,

@@ -81,8 +81,7 @@ func again() string { return "/again-" + uuid.NewString() }
 func (i insertion) inDoubt(d stream.Delivery) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	last, assigned := i.stored[d.Partition]
-	return d.Replayed || time.Since(d.Planned) > i.trust || assigned && d.First() <= last
+	return d.Replayed || time.Since(d.Planned) > i.trust || d.First() < i.read[d.Partition]
 }
 
 // missing are the offsets whose rows the table should have and does not, and how many it has. A row is known by its offset and the time of its

@@ -23,8 +23,8 @@ func TestTokensAreTrustedForAWhile(t *testing.T) {
 	f(delivery(0, false), false, "nothing is known against it")
 	f(delivery(0, true), true, "it may have been delivered before")
 	f(delivery(2*time.Minute, false), true, "its token may be forgotten")
-	i.stored = map[int32]int64{0: 7}
-	f(delivery(0, false), true, "its rows were there before it was planned")
-	i.stored[0] = 6
-	f(delivery(0, false), false, "the rows that were there end before it")
+	i.read = map[int32]int64{0: 8}
+	f(delivery(0, false), true, "it was in the log when the group went back")
+	i.read[0] = 7
+	f(delivery(0, false), false, "what was in the log when the group went back ends before it")
 }

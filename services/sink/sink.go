@@ -127,7 +127,7 @@ func (s *sink) consumeAll(ctx context.Context, p service.Platform, index *dedup.
 	unknown := newUnknowns(s.metrics, s.log)
 	group, ctx := errgroup.WithContext(ctx)
 	run := func(name string, l *lane, bufferBytes int, create func() loader) {
-		l.sink, l.resting, l.entries, l.stored = s, make(chan loader, s.cfg.Inserts), make(map[int32][]dedup.Entry), make(map[int32]int64)
+		l.sink, l.resting, l.entries, l.read = s, make(chan loader, s.cfg.Inserts), make(map[int32][]dedup.Entry), make(map[int32]int64)
 		for range s.cfg.Inserts {
 			l.resting <- create()
 		}
