@@ -13,9 +13,9 @@ import (
 type idle struct{}
 
 func (idle) Assign(context.Context, string, int32, Plan) error { return nil }
-func (idle) Deliver(context.Context, Delivery) error            { return nil }
-func (idle) Committed(context.Context, Range) error             { return nil }
-func (idle) Release(string, int32)                              {}
+func (idle) Deliver(context.Context, Delivery) error           { return nil }
+func (idle) Committed(context.Context, Range) error            { return nil }
+func (idle) Release(string, int32)                             {}
 
 // What was read and not committed when the log was cut behind it is read again, with its plan; a position beyond the
 // log begins where the log ends.
