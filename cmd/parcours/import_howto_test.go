@@ -51,7 +51,7 @@ func TestHowToImportAttributes(t *testing.T) {
 	if got, want := values(lea), "number income=2150.5;boolean owner=true;string segment=Été;"; got != want {
 		t.Errorf("values are %s, want %s", got, want)
 	}
-	if lea != nil && !lea.ValidUntil.Value.Time().Equal(time.Date(2027, 12, 31, 0, 0, 0, 0, time.UTC)) {
+	if lea != nil && !lea.ValidUntil.Value.Time().Equal(time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("they hold until %s", lea.ValidUntil.Value.Time())
 	}
 }

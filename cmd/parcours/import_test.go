@@ -179,7 +179,7 @@ func TestImportOfASpreadsheet(t *testing.T) {
 	if got, want := values(dupont), `number income=2150.5;boolean owner=true;string segment=Été "large";`; got != want {
 		t.Errorf("values are %s, want %s", got, want)
 	}
-	if dupont != nil && (dupont.ValidUntil.Value.Time() != time.Date(2099, 12, 31, 0, 0, 0, 0, time.UTC) || dupont.Purpose != "profiling" || dupont.Party != "third") {
+	if dupont != nil && (dupont.ValidUntil.Value.Time() != time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) || dupont.Purpose != "profiling" || dupont.Party != "third") {
 		t.Errorf("the set is %+v", dupont)
 	}
 	if got, want := values(sets[i.node("email", "canary.durand@example.org")]), "number income=1900;boolean owner=false;string segment=Jeune; famille\nurbaine;"; got != want {

@@ -26,7 +26,7 @@ type importSchema struct {
 	Purpose  string `yaml:"purpose"`
 	// KeyColumn holds the e-mail, the telephone number, the code.
 	KeyColumn string `yaml:"key_column"`
-	// ValidFrom and ValidUntil hold for all lines, unless a column says it for each.
+	// ValidFrom and ValidUntil hold for all lines, unless a column says it for each. Both days count.
 	ValidFrom        string         `yaml:"valid_from"`
 	ValidUntil       string         `yaml:"valid_until"`
 	ValidFromColumn  string         `yaml:"valid_from_column"`
@@ -114,7 +114,7 @@ func (s *importSchema) validate(c importAttributesCommand) error {
 		return err
 	}
 	for name, text := range map[string]string{"valid_from": s.ValidFrom, "valid_until": s.ValidUntil} {
-		if _, err := parseMoment(text); err != nil {
+		if _, err := parseBegin(text); err != nil {
 			return fmt.Errorf("%s is %q: give a day such as 2026-01-31", name, text)
 		}
 	}
@@ -143,17 +143,28 @@ func (s *importSchema) validate(c importAttributesCommand) error {
 	return nil
 }
 
-// parseMoment reads a day or a time; an empty text is none.
-func parseMoment(text string) (schemas.Optional[schemas.Millis], error) {
+// parseBegin reads the day or the time from which something holds; an empty text is none. Days are UTC's.
+func parseBegin(text string) (schemas.Optional[schemas.Millis], error) { return parseMoment(text, 0) }
+
+// parseEnd reads the day to whose end, or the time until which, something holds.
+func parseEnd(text string) (schemas.Optional[schemas.Millis], error) {
+	return parseMoment(text, 24*time.Hour)
+}
+
+// parseMoment reads a time as it stands, and of a day what lies so far after it begins.
+func parseMoment(text string, intoDay time.Duration) (schemas.Optional[schemas.Millis], error) {
 	var none schemas.Optional[schemas.Millis]
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return none, nil
 	}
-	for _, layout := range []string{time.DateOnly, "02/01/2006", time.RFC3339} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return schemas.Some(schemas.MillisOf(at)), nil
+	for _, layout := range []string{time.DateOnly, "02/01/2006"} {
+		if day, err := time.Parse(layout, text); err == nil {
+			return schemas.Some(schemas.MillisOf(day.Add(intoDay))), nil
 		}
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return schemas.Some(schemas.MillisOf(at)), nil
 	}
 	return none, errors.New("no day")
 }
@@ -173,13 +184,14 @@ type bound struct {
 	name   string
 	column int
 	fixed  schemas.Optional[schemas.Millis]
+	parse  func(text string) (schemas.Optional[schemas.Millis], error)
 }
 
 func (m bound) at(row *importRow) (schemas.Optional[schemas.Millis], *refusal) {
 	if m.column < 0 || strings.TrimSpace(row.fields[m.column]) == "" {
 		return m.fixed, nil
 	}
-	at, err := parseMoment(row.fields[m.column])
+	at, err := m.parse(row.fields[m.column])
 	if err != nil {
 		return at, &refusal{Line: row.line, Column: m.name, Reason: "bad_date", Advice: "give a day such as 2026-01-31 or 31/01/2026"}
 	}
@@ -210,14 +222,15 @@ func (s *importSchema) bind(source importSource) boundSchema {
 	}
 	for _, m := range []struct {
 		into        *bound
+		parse       func(text string) (schemas.Optional[schemas.Millis], error)
 		text, field string
-	}{{&b.from, s.ValidFrom, s.ValidFromColumn}, {&b.until, s.ValidUntil, s.ValidUntilColumn}} {
-		fixed, err := parseMoment(m.text)
+	}{{&b.from, parseBegin, s.ValidFrom, s.ValidFromColumn}, {&b.until, parseEnd, s.ValidUntil, s.ValidUntilColumn}} {
+		fixed, err := m.parse(m.text)
 		if err != nil {
 			b.err = err
 			return b
 		}
-		*m.into = bound{name: m.field, column: -1, fixed: fixed}
+		*m.into = bound{name: m.field, column: -1, fixed: fixed, parse: m.parse}
 		if m.field == "" {
 			continue
 		}
