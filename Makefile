@@ -208,6 +208,11 @@ test-kafka: setup-test setup-kafka ## Run the end-to-end tests on a real Apache 
 	@$(report); PARCOURS_TEST_KAFKA=process PARCOURS_REQUIRE_KAFKA=1 go test -count=1 $(TESTFLAGS) \
 	  ./embedded/backend/... ./embedded/kafkanode/... ./cmd/parcours/e2e/...
 
+.PHONY: test-keeper
+test-keeper: setup-engine ## Make the replicated tables of a cluster in a real Apache ZooKeeper
+	@tools/ensure java=default-jre-headless /usr/share/zookeeper/bin/zkServer.sh=zookeeper
+	@$(report); cd services/sink && PARCOURS_REQUIRE_KEEPER=1 go test -count=1 $(TESTFLAGS) -run '^TestClusterTablesAreMadeInKeeper$$' .
+
 ## ---- containers ----------------------------------------------------------------------------------------------------
 
 COMPOSE := tools/compose/compose

@@ -15,7 +15,7 @@ import (
 )
 
 // TestClusterMigrations holds what a cluster runs in place of each migration to its golden file, which has the lines that
-// differ, and has the engine parse every statement. The engine has no Keeper, so it cannot run them.
+// differ, and has the engine parse every statement. TestClusterTablesAreMadeInKeeper runs them.
 func TestClusterMigrations(t *testing.T) {
 	cfg := warehouse.DefaultConfig()
 	cfg.Cluster = "analytics"
