@@ -21,6 +21,9 @@ type users struct{ people, accounts map[string]bool }
 // for every right event.
 func world(t *testing.T, rate float64, cases []Case, each func(*Event)) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("whole worlds, drawn by one goroutine")
+	}
 	s := population(t, func(c *Config) {
 		for _, which := range cases {
 			if rate > 0 {
