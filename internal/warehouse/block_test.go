@@ -1,9 +1,11 @@
 package warehouse
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	chproto "github.com/ClickHouse/ch-go/proto"
@@ -126,11 +128,22 @@ func TestBlockIsReadByTheDriver(t *testing.T) {
 		for range rapid.IntRange(0, 12).Draw(t, "rows") {
 			want = append(want, s.append(t))
 		}
-		body, err := s.block.Encode(time.Now())
+		now := time.Now()
+		body, err := s.block.Encode(now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, decodeBlock(t, body), cmp.Comparer(func(a, b decimal.Decimal) bool { return a.Equal(b) })); diff != "" {
+		slowly, err := io.ReadAll(iotest.OneByteReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err = s.block.Encode(now); err != nil { // an attempt that failed is made again
+			t.Fatal(err)
+		}
+		if whole, err := io.ReadAll(body); err != nil || !bytes.Equal(slowly, whole) {
+			t.Fatalf("%d bytes one by one, %d together, %v", len(slowly), len(whole), err)
+		}
+		if diff := cmp.Diff(want, decodeBlock(t, bytes.NewReader(slowly)), cmp.Comparer(func(a, b decimal.Decimal) bool { return a.Equal(b) })); diff != "" {
 			t.Fatal(diff)
 		}
 	})
