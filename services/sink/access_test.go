@@ -97,21 +97,28 @@ func engineOf(t *testing.T, dir string, grants []string) string {
 			t.Fatal(err)
 		}
 	}
-	cfg, err := enginetest.Config(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Engine.ConfigFile = filepath.Join(config, "config.xml")
-	server, err := clickhouse.Start(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := engineWith(t, dir, filepath.Join(config, "config.xml"))
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return server.Addr()
+}
+
+// engineWith starts an engine with a configuration of its own; the caller closes it.
+func engineWith(t *testing.T, dir, config string) *clickhouse.Server {
+	t.Helper()
+	cfg, err := enginetest.Config(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Engine.ConfigFile = config
+	server, err := clickhouse.Start(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server
 }
 
 // accessRig is a rig on an engine of its own, whose account has the grants.

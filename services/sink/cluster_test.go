@@ -57,11 +57,8 @@ func TestClusterMigrations(t *testing.T) {
 		if diff := cmp.Diff(string(want), got); diff != "" {
 			t.Errorf("testdata/cluster/%s is out of date: look at the difference, then run go test -run TestClusterMigrations -rewrite . in services/sink\n%s", name, diff)
 		}
-		_, statements, _ := strings.Cut(string(made), "-- +goose Up\n")
-		for _, statement := range strings.SplitAfter(statements, ";\n") {
-			if strings.TrimSpace(statement) != "" {
-				parses(t, engine, name, statement)
-			}
+		for _, statement := range statementsOf(string(made)) {
+			parses(t, engine, name, statement)
 		}
 	}
 	old, err := filepath.Glob(filepath.Join(golden, "*.sql"))
@@ -71,6 +68,17 @@ func TestClusterMigrations(t *testing.T) {
 	if len(old) > len(files) {
 		t.Errorf("testdata/cluster has %d files for %d migrations: run go test -run TestClusterMigrations -rewrite . in services/sink", len(old), len(files))
 	}
+}
+
+// statementsOf are those of a migration, in their order.
+func statementsOf(migration string) (statements []string) {
+	_, up, _ := strings.Cut(migration, "-- +goose Up\n")
+	for _, statement := range strings.SplitAfter(up, ";\n") {
+		if statement = strings.TrimSuffix(strings.TrimSpace(statement), ";"); statement != "" {
+			statements = append(statements, statement)
+		}
+	}
+	return statements
 }
 
 // changes are the lines that differ. A rewritten statement has the lines of the plain one, and others may follow.

@@ -7,8 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +16,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/parcours-cdp/parcours/embedded/clickhouse"
 	"github.com/parcours-cdp/parcours/embedded/enginetest"
 	"github.com/parcours-cdp/parcours/services/sink"
 )
@@ -92,27 +89,15 @@ func keeperSays(address string) (string, error) {
 // CLUSTER), and replicas whose parts nobody could fetch stay read-only, so that nothing is altered or inserted.
 func TestClusterTablesAreMadeInKeeper(t *testing.T) {
 	port := startKeeper(t)
-	dir := t.TempDir()
 	config := filepath.Join(t.TempDir(), "config.xml")
 	text := "<clickhouse><zookeeper><node><host>127.0.0.1</host><port>" + port + "</port></node></zookeeper><macros><shard>1</shard><replica>a</replica></macros>" +
 		"<remote_servers><analytics><shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>9000</port></replica></shard></analytics></remote_servers></clickhouse>"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	engine, err := enginetest.Config(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine.Engine.ConfigFile = config
-	server, err := clickhouse.Start(context.Background(), engine)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := engineWith(t, t.TempDir(), config)
 	t.Cleanup(func() { _ = server.Close() }) // with replicas that never came up the engine's end is not a clean one
-	made, err := http.Post("http://"+server.Addr()+"/?query="+url.QueryEscape("CREATE DATABASE parcours"), "", nil)
-	if err != nil || made.Body.Close() != nil || made.StatusCode != http.StatusOK {
-		t.Fatalf("create the database: %v, %v", made, err)
-	}
+	enginetest.Exec(t, server.Addr(), "CREATE DATABASE parcours")
 	cfg := sink.DefaultConfig().ClickHouse
 	cfg.Addresses = []string{server.Addr()}
 	db := open(t, cfg)
@@ -128,10 +113,8 @@ func TestClusterTablesAreMadeInKeeper(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, statements, _ := strings.Cut(string(body), "-- +goose Up\n")
-		for _, statement := range strings.SplitAfter(statements, ";\n") {
-			statement = strings.TrimSuffix(strings.TrimSpace(statement), ";")
-			if statement == "" || strings.HasPrefix(statement, "ALTER") {
+		for _, statement := range statementsOf(string(body)) {
+			if strings.HasPrefix(statement, "ALTER") {
 				continue
 			}
 			here := strings.ReplaceAll(statement, " ON CLUSTER 'analytics'", "")

@@ -16,7 +16,7 @@ import (
 //   - Inserts blocks of at most BatchBytes of records, as columns; the body of the insert is made of them while it is sent.
 //   - the index: indexCacheBytes, its filters of some 12 bits for each event of DuplicateWindow, 8 MB of what is not on disk yet.
 //
-// With the defaults that is 150 to 170 MB, as measured in bench. The collector would let garbage grow to as much again:
+// With the defaults that is less than 170 MB; bench measures what the process takes. The collector would let garbage grow to as much again:
 // it is told to start earlier, which costs little, because nearly all of it is bytes without pointers.
 const memoryFactor = 3
 

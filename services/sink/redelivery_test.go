@@ -151,23 +151,23 @@ func TestLateInsertOfAGroupThatWentBack(t *testing.T) {
 	r := newRig(t)
 	r.alone()
 	const first, sent, lost, late = 0, 1, 2, 3
-	state := first
+	var state atomic.Int32
 	held := make(chan struct{})
 	r.cross(func(table string, forward func()) bool {
-		switch {
-		case state == sent && table == "events":
+		switch at := state.Load(); {
+		case at == sent && table == "events":
 			// The insert is done, and what it did is held back.
 			forward()
 			r.exec("CREATE TABLE parcours.held ENGINE = Memory AS SELECT * FROM parcours.events WHERE workspace = '" + r.workspace + "' AND _offset > 1")
 			r.exec("ALTER TABLE parcours.events DELETE WHERE workspace = '" + r.workspace + "' AND _offset > 1 SETTINGS mutations_sync = 2")
-			state = lost
+			state.Store(lost)
 			close(held)
 			return false
-		case state == lost:
+		case at == lost:
 			return false
-		case state == late && table == "contacts":
+		case at == late && table == "contacts":
 			r.exec("INSERT INTO parcours.events SELECT * FROM parcours.held")
-			state = first
+			state.Store(first)
 		}
 		forward()
 		return true
@@ -177,12 +177,12 @@ func TestLateInsertOfAGroupThatWentBack(t *testing.T) {
 	r.run()
 	r.produce(known, event(2, "Product Viewed"))
 	r.awaitCommitted(2)
-	state = sent
+	state.Store(sent)
 	r.produce(event(3, "Product Viewed"), event(4, "Product Viewed"))
 	<-held
 	_ = r.stop() // what it has in hand fails
 	streamtest.Rewind(t, r.brokers, sink.GroupTouchpoints, stream.Enriched)
-	state = late
+	state.Store(late)
 	r.cfg.BatchRecords = 1
 	r.run()
 	r.awaitCommitted(4)
